@@ -1,0 +1,5 @@
+//! The links of Mirror.
+#![warn(missing_docs)]
+
+pub mod link;
+pub use link::{Link, LinkStats, Nanos, WaitMode};

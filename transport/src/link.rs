@@ -1,0 +1,61 @@
+//! The one trait behind which every way for frames to travel stands.
+//!
+//! Contract: a link belongs to one thread. It carries whole frames or loses them; it may lose, double and reorder,
+//! and never mixes two. Sending never waits for a receiver. After construction no call allocates, locks or logs.
+
+use mirror_core::FrameSink;
+
+/// Nanoseconds of `CLOCK_MONOTONIC`, the clock in which links take deadlines.
+pub type Nanos = u64;
+
+/// How a loop waits for frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WaitMode {
+    /// Return at once: the caller spins. Lowest latency, one whole core.
+    Spin,
+    /// Give the core away (`sched_yield`) and return.
+    Yield,
+    /// Sleep in the kernel until a frame or the deadline. About 25 us more latency, no core.
+    #[default]
+    Block,
+}
+
+/// What a link has done since it was opened. All counts are frames unless they say otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkStats {
+    /// Frames given to the network.
+    pub sent_frames: u64,
+    /// Bytes of those frames.
+    pub sent_bytes: u64,
+    /// Frames that the network would not take (queue full, interface down).
+    pub refused_frames: u64,
+    /// Frames handed to the receiver.
+    pub received_frames: u64,
+    /// Bytes of those frames.
+    pub received_bytes: u64,
+    /// Datagrams that arrived and were dropped before they could be read (the receive buffer was full).
+    pub kernel_drops: u64,
+}
+
+/// A way for frames to travel.
+pub trait Link: FrameSink {
+    /// In words, for people: kind, group, interface, and what was chosen or refused at open.
+    fn describe(&self) -> String;
+
+    /// Sends everything that was pushed. Frames that the network refuses are counted in
+    /// [`LinkStats::refused_frames`] and forgotten: a lost frame is a lost frame, wherever it is lost.
+    fn flush(&mut self);
+
+    /// Hands at most about `limit` waiting frames to `sink`, in the order of arrival, and returns their number; a batch that
+    /// the kernel delivers in one piece is never cut, so the number may exceed `limit` by that batch. Never waits.
+    ///
+    /// The bytes are only lent for the call.
+    fn receive(&mut self, limit: usize, sink: &mut dyn FnMut(&[u8])) -> usize;
+
+    /// Waits, in the way of the link's [`WaitMode`], until something may have arrived or `until` has passed.
+    /// May return early.
+    fn wait(&mut self, until: Nanos);
+
+    /// The counts so far. May make one system call; meant for once in many cycles.
+    fn stats(&mut self) -> LinkStats;
+}
