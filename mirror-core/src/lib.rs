@@ -1,6 +1,40 @@
 //! The protocol and the memory model of Mirror.
+//!
+//! Contract: bytes and time go in, bytes come out. No socket, clock, thread or system call is in this crate; heap is
+//! used by constructors only. So the machines here run unchanged in a real-time loop, in a simulated cluster and
+//! under miri.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`cut`](Cut), [`line`], [`layout`] | the words: epochs and cuts, lines and runs, what members must agree on |
+//! | [`wire`] | frames, encoded and decoded (drawn in PROTOCOL.md) |
+//! | [`region`] | live memory, image, stamps, record; crash-safe commit; reading from other processes |
+//! | [`track`] | finding what changed |
+//! | [`primary`], [`standby`] | a cycle out, a cycle in |
+//! | [`takeover`] | who leads; the only module that knows both |
+//! | [`gate`] | what refuses old outputs at the actuator |
 #![no_std]
-#![warn(missing_docs)]
 
+extern crate alloc;
+
+pub mod checksum;
+mod cut;
+pub mod gate;
+pub mod layout;
+pub mod line;
+pub mod primary;
+pub mod region;
 pub mod sink;
+pub mod standby;
+pub mod takeover;
+pub mod track;
+pub mod wire;
+
+pub use cut::{Cut, Epoch};
+pub use gate::{Gate, Token};
+pub use layout::Layout;
+pub use line::{LINE, Run};
+pub use region::Region;
 pub use sink::FrameSink;
+pub use takeover::Member;
+pub use track::Tracker;

@@ -1,0 +1,280 @@
+//! The region: live memory, its committed image, and what a crash needs.
+//!
+//! # Contract
+//! One process owns a region and is its only writer. Whatever instruction that process dies at, [`Region::attach`]
+//! gives the last committed cut, never a mixture. Other processes read the image at any time with [`Reader`], without
+//! a lock and without the owner's knowledge.
+//!
+//! # How a commit survives `kill -9` at any instruction
+//! Every commit has a generation `g`, one more than the last. Its lines are first written to the *record*, then
+//!
+//! ```text
+//! cuts[g % 2] = the new cut; record length    the old cut still stands in cuts[(g - 1) % 2]
+//! open = g                      (release)     from here on the commit has happened: SEALED
+//! fence                         (release)
+//! image, stamps  <-  record     (relaxed words)
+//! done = g                      (release)     the record may be used again
+//! fence                         (release)
+//! ```
+//!
+//! A successor that attaches finds one of two things. `open == done`: the image is cut `cuts[done % 2]`, whole, whatever
+//! the record holds. `open == done + 1`: the record is whole, because it was stored before `open`; moving it
+//! again gives the same image however far the first move came. In both cases the live memory is then replaced by the image: a
+//! half-run step leaves no trace. Anything else was not written by this code and is refused.
+//! A process that dies loses no store it has executed, so program order is all that this needs; the release stores and
+//! fences keep the compiler to it, and let readers on other cores see the same order.
+//!
+//! (The generation counts commits of this mapping; it is not the cycle, because a member that is refilled after a
+//! divergence may go to a lower cycle of a later epoch, and the seal must still only ever go up.)
+//!
+//! # Threads
+//! [`Region`] is `Send`, not shared: the loop's thread owns it. No call allocates or blocks.
+
+mod attach;
+mod header;
+mod map;
+mod reader;
+mod record;
+mod store;
+mod telemetry;
+#[cfg(test)]
+mod tests;
+
+pub use attach::{AttachError, Found, Identity};
+pub use header::{CutInfo, Phase};
+pub use map::{Map, PAGE, SizeError};
+pub use reader::{ReadError, Reader};
+pub use record::Recorder;
+pub use telemetry::{Counter, Event, EventKind, Events};
+
+use crate::line::{LINE, Run};
+use crate::wire::{Source, SyncState};
+use crate::{Cut, Epoch, Tracker};
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::{Relaxed, Release};
+use core::sync::atomic::{AtomicU64, fence};
+use header::Header;
+use record::Fill;
+
+/// A region that this process owns.
+#[derive(Debug)]
+pub struct Region {
+    base: NonNull<u8>,
+    map: Map,
+    fill: Fill,
+}
+
+// SAFETY: the mapping is reached through this value alone in this process (the contract of `attach`), and nothing in
+// it is tied to a thread.
+unsafe impl Send for Region {}
+
+impl Region {
+    /// Offsets and sizes.
+    #[must_use]
+    pub fn map(&self) -> &Map {
+        &self.map
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: `attach` checked size and alignment; the page holds atomics only, for which any bytes are valid and
+        // which other processes may write or read at the same time.
+        unsafe { self.base.cast::<Header>().as_ref() }
+    }
+
+    fn part(&self, at: usize, bytes: usize) -> &[u8] {
+        debug_assert!(at + bytes <= self.map.total);
+        // SAFETY: the range lies in the mapping (asserted by the map's construction). Only this value writes these
+        // parts, through `&mut self`; other processes only read.
+        unsafe { core::slice::from_raw_parts(self.base.add(at).as_ptr(), bytes) }
+    }
+
+    fn part_mut(&mut self, at: usize, bytes: usize) -> &mut [u8] {
+        debug_assert!(at + bytes <= self.map.total);
+        // SAFETY: as in `part`, and `&mut self` excludes every other reference of this process. Other processes read none of
+        // the parts that are written through this (live, record): they read the image and the stamps, which are
+        // written through `shared_words`.
+        unsafe { core::slice::from_raw_parts_mut(self.base.add(at).as_ptr(), bytes) }
+    }
+
+    /// The memory that the step works on: the state, its tail filled up with zeros to whole lines.
+    #[must_use]
+    pub fn live(&self) -> &[u8] {
+        self.part(self.map.live, self.map.bytes())
+    }
+
+    /// The caller's state in the live memory, for writing.
+    pub fn live_mut(&mut self) -> &mut [u8] {
+        self.part_mut(self.map.live, self.map.state_bytes)
+    }
+
+    /// The last committed copy.
+    #[must_use]
+    pub fn image(&self) -> &[u8] {
+        self.part(self.map.image, self.map.bytes())
+    }
+
+    /// In which cycle line `line` last changed; 0: never. Cycles of different epochs compare by the lineage only.
+    #[must_use]
+    pub fn stamp(&self, line: usize) -> u64 {
+        assert!(line < self.map.lines, "line {line} of {}", self.map.lines);
+        self.shared(self.map.stamps + line * 8, 1)[0].load(Relaxed)
+    }
+
+    fn shared(&self, at: usize, words: usize) -> &[AtomicU64] {
+        debug_assert!(at.is_multiple_of(8) && at + words * 8 <= self.map.total);
+        // SAFETY: inside the mapping and 8-aligned (parts begin on pages, lines are 64 bytes); atomics may be shared
+        // with other processes, and this process makes no `&mut` to image or stamps.
+        unsafe { core::slice::from_raw_parts(self.base.add(at).as_ptr().cast::<AtomicU64>(), words) }
+    }
+
+    /// The last committed cut and what belongs to it.
+    #[must_use]
+    pub fn committed(&self) -> CutInfo {
+        let header = self.header();
+        header.cuts[(header.done.0.load(Relaxed) % 2) as usize].load()
+    }
+
+    /// The last committed cut.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        self.committed().cut
+    }
+
+    /// Begins a new record and lends it. What an earlier, never sealed record held is gone.
+    pub fn record(&mut self) -> Recorder<'_> {
+        self.fill = Fill::default();
+        self.extend_record()
+    }
+
+    /// Lends the record begun by [`record`](Self::record) for more lines.
+    pub fn extend_record(&mut self) -> Recorder<'_> {
+        let (recorder, ..) = self.split();
+        recorder
+    }
+
+    /// The record together with live memory and image, which do not overlap it.
+    fn split(&mut self) -> (Recorder<'_>, &[u8], &[u8]) {
+        let Map { live, image, runs, packed, lines, .. } = self.map;
+        let base = self.base;
+        // SAFETY: four disjoint ranges inside the mapping (`Map` keeps them apart), aligned to pages; `Run` and `u8` are
+        // valid for any bytes; `&mut self` excludes every other reference of this process, and other processes never
+        // write and never read live or record.
+        let (runs, packed, live, image) = unsafe {
+            (
+                core::slice::from_raw_parts_mut(base.add(runs).as_ptr().cast::<Run>(), lines),
+                core::slice::from_raw_parts_mut(base.add(packed).as_ptr(), lines * LINE),
+                core::slice::from_raw_parts(base.add(live).as_ptr(), lines * LINE),
+                core::slice::from_raw_parts(base.add(image).as_ptr(), lines * LINE),
+            )
+        };
+        (Recorder { runs, packed, fill: &mut self.fill }, live, image)
+    }
+
+    /// Takes what changed in the live memory into a new record. Gives the number of lines.
+    pub fn capture<T: Tracker + ?Sized>(&mut self, tracker: &mut T) -> usize {
+        self.fill = Fill::default();
+        let (mut record, live, image) = self.split();
+        tracker.capture(live, image, &mut record);
+        record.lines()
+    }
+
+    /// What the record holds, to be sent.
+    #[must_use]
+    pub fn recorded(&self) -> Source<'_> {
+        let runs = bytemuck::cast_slice(self.part(self.map.runs, self.fill.runs * size_of::<Run>()));
+        Source { runs, packed: self.part(self.map.packed, self.fill.lines * LINE) }
+    }
+
+    /// Seals the record as cut `info.cut`: the commit has happened. [`settle`](Self::settle) must follow before
+    /// anything else is recorded.
+    pub fn seal(&mut self, info: &CutInfo) {
+        let header = self.header();
+        let next = header.open.0.load(Relaxed).wrapping_add(1);
+        debug_assert_eq!(
+            header.open.0.load(Relaxed),
+            header.done.0.load(Relaxed),
+            "settle comes before the next seal"
+        );
+        store::word(&header.record.0[0], self.fill.runs as u64, Relaxed);
+        store::word(&header.record.0[1], self.fill.lines as u64, Relaxed);
+        for (word, value) in header.cuts[(next % 2) as usize].words(info) {
+            store::word(word, value, Relaxed);
+        }
+        store::word(&header.open.0, next, Release);
+        // No store of the move may be seen, or survive a crash, before the seal.
+        fence(Release);
+    }
+
+    /// Moves the sealed record into the image, stamps its lines, and ends the commit. With `live_too` the live memory
+    /// takes the lines as well (a standby's does; a primary's has them already).
+    ///
+    /// Does nothing when no record is sealed, so doing it twice is doing it once.
+    pub fn settle(&mut self, live_too: bool) {
+        let header = self.header();
+        let sealed = header.open.0.load(Relaxed);
+        if header.done.0.load(Relaxed) == sealed {
+            return;
+        }
+        let cycle = header.cuts[(sealed % 2) as usize].load().cut.cycle;
+        let mut from = 0;
+        for at in 0..self.fill.runs {
+            let run = self.recorded().runs[at];
+            let (start, count) = (run.start as usize, run.count as usize);
+            let bytes = &self.recorded().packed[from * LINE..][..count * LINE];
+            store::shared_line(self.shared(self.map.image + start * LINE, count * (LINE / 8)), bytes);
+            for stamp in self.shared(self.map.stamps + start * 8, count) {
+                store::word(stamp, cycle, Relaxed);
+            }
+            if live_too {
+                self.move_to_live(start, from, count);
+            }
+            from += count;
+        }
+        let header = self.header();
+        store::word(&header.done.0, sealed, Release);
+        // The next record must not begin to overwrite this one before `done` says that it is moved.
+        fence(Release);
+    }
+
+    fn move_to_live(&mut self, start: usize, from: usize, count: usize) {
+        let (record, ..) = self.split();
+        let packed: *const [u8] = &raw const record.packed[from * LINE..][..count * LINE];
+        let live = self.part_mut(self.map.live + start * LINE, count * LINE);
+        // SAFETY: record and live are disjoint parts of the mapping, so the shared and the mutable range never overlap;
+        // `split` only serves to compute the address.
+        store::private(live, unsafe { &*packed });
+    }
+
+    /// Undoes every uncommitted write: the live memory becomes the image. O(region), for the rare case of a cycle
+    /// given up or a reign lost.
+    pub fn roll_back(&mut self) {
+        self.fill = Fill::default();
+        let image: *const [u8] = self.image();
+        let live = self.part_mut(self.map.live, self.map.bytes());
+        // SAFETY: image and live are disjoint parts of the mapping.
+        store::private(live, unsafe { &*image });
+    }
+
+    /// Tells tools what the owner is doing.
+    pub fn set_phase(&self, phase: Phase) {
+        self.header().phase.0.store(phase as u64, Relaxed);
+    }
+
+    /// Tells tools how much of the state this member holds, or that it leads.
+    pub fn set_state(&self, state: SyncState) {
+        self.header().state.0.store(state as u64, Relaxed);
+    }
+
+    /// The greatest epoch that this member ever heard of or led, kept across restarts on this mapping.
+    #[must_use]
+    pub fn epoch_seen(&self) -> Epoch {
+        Epoch(self.header().epoch_seen.load(Relaxed))
+    }
+
+    /// Remembers that `epoch` exists. Never goes back.
+    pub fn see_epoch(&self, epoch: Epoch) {
+        if epoch > self.epoch_seen() {
+            self.header().epoch_seen.store(epoch.0, Relaxed);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Counters and the event log, in the mapping: tools read them at no cost to the loop, also after its death.
+
+use super::Region;
+use super::map::PAGE;
+use crate::Cut;
+use crate::wire::Reject;
+use core::sync::atomic::Ordering::{Relaxed, Release};
+use core::sync::atomic::{AtomicU64, fence};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What is counted. The order is part of the mapping: new ones are added at the end.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Counter { $($(#[$doc])* $name,)* }
+
+        impl Counter {
+            /// All of them, in the order of the mapping.
+            pub const ALL: &'static [Counter] = &[$(Counter::$name,)*];
+
+            /// Name for people and for metrics, in snake case.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Counter::$name => $text,)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Cycles committed as primary.
+    Commits = "commits",
+    /// Cuts applied as standby.
+    Cuts = "cuts",
+    /// Lines sent, each time they were sent.
+    LinesSent = "lines_sent",
+    /// Lines applied.
+    LinesApplied = "lines_applied",
+    /// Frames sent.
+    FramesSent = "frames_sent",
+    /// Frames that the link would not take.
+    FramesRefused = "frames_refused",
+    /// Frames heard, of any kind, good or bad.
+    FramesHeard = "frames_heard",
+    /// Frames too short, or of another length than they say.
+    RejectTruncated = "reject_truncated",
+    /// Frames of another protocol.
+    RejectForeign = "reject_foreign",
+    /// Frames of another version.
+    RejectVersion = "reject_version",
+    /// Frames damaged on the way.
+    RejectDamaged = "reject_damaged",
+    /// Frames sealed with an unknown key.
+    RejectKey = "reject_key",
+    /// Frames of an unknown kind.
+    RejectKind = "reject_kind",
+    /// Frames of another group.
+    RejectGroup = "reject_group",
+    /// Frames of another layout.
+    RejectLayout = "reject_layout",
+    /// Frames with a value that no correct member sends.
+    RejectField = "reject_field",
+    /// Frames of an older epoch.
+    StaleEpoch = "stale_epoch",
+    /// Frames of this node's own id that it did not send in this reign.
+    SameNode = "same_node",
+    /// This node's own frames, heard back.
+    Own = "own",
+    /// Frames of a cycle that is already held, or heard twice.
+    Late = "late",
+    /// Frames that do not fit the cycle that they say they belong to.
+    Unfit = "unfit",
+    /// Frames that a standby without a whole state could not use.
+    Unusable = "unusable",
+    /// Times that a cycle was missed and the standby became cold.
+    Gaps = "gaps",
+    /// Cycles sent whole, because somebody asked.
+    FullCycles = "full_cycles",
+    /// Takeovers.
+    Takeovers = "takeovers",
+    /// Takeovers refused, because this standby did not hold a whole recent cut.
+    Refusals = "refusals",
+    /// Times that a newer epoch ended this node's reign.
+    Fenced = "fenced",
+    /// Cycles given up (dropped or rolled back).
+    Abandoned = "abandoned",
+    /// Times that this node found itself stalled and accused nobody.
+    Stalls = "stalls",
+    /// Ticks of the pacer that were missed.
+    TicksMissed = "ticks_missed",
+    /// Frames that the kernel dropped because the receive buffer was full.
+    KernelDrops = "kernel_drops",
+}
+
+const _: () = assert!(Counter::ALL.len() <= PAGE / 8);
+
+impl Reject {
+    /// The counter of this cause.
+    #[must_use]
+    pub const fn counter(&self) -> Counter {
+        match self {
+            Reject::Truncated { .. } => Counter::RejectTruncated,
+            Reject::Foreign(_) => Counter::RejectForeign,
+            Reject::Version(_) => Counter::RejectVersion,
+            Reject::Damaged => Counter::RejectDamaged,
+            Reject::Key(_) => Counter::RejectKey,
+            Reject::Kind(_) => Counter::RejectKind,
+            Reject::Group(_) => Counter::RejectGroup,
+            Reject::Layout(_) => Counter::RejectLayout,
+            Reject::Field { .. } => Counter::RejectField,
+        }
+    }
+}
+
+/// What the event log tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The node opened its region; `a`: 0 new, 1 a cut was found, 2 a cut was found and its move redone.
+    Opened = 1,
+    /// A complete cut is held; `a`: cycles that took.
+    Hot = 2,
+    /// A cycle was missed; `a`: the newest cycle heard.
+    Cold = 3,
+    /// This node leads; `a`: age of the cut in nanoseconds.
+    Led = 4,
+    /// A newer epoch ended this node's reign; `a`: that epoch.
+    Fenced = 5,
+    /// The primary is silent and this node may not lead; `a`: the newest cycle heard.
+    Refused = 6,
+    /// This node was itself stalled; `a`: nanoseconds.
+    Stalled = 7,
+    /// A member of another layout was heard; `a`: its hash.
+    ForeignLayout = 8,
+    /// The node closed its region.
+    Closed = 9,
+}
+
+/// One entry of the event log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Nanoseconds of the host's monotonic clock.
+    pub at: u64,
+    /// What, as a number: [`EventKind`], or one that this version does not know.
+    pub kind: u64,
+    /// The cut held then.
+    pub cut: Cut,
+    /// As [`EventKind`] says.
+    pub a: u64,
+}
+
+/// Words of one event: its number, then the fields.
+const EVENT_WORDS: usize = 8;
+
+/// The newest events of a region, oldest first.
+#[derive(Debug)]
+pub struct Events<'a> {
+    ring: &'a [AtomicU64],
+    next: u64,
+    end: u64,
+}
+
+impl<'a> Events<'a> {
+    /// Words of the ring: four pages.
+    pub(super) const WORDS: usize = 4 * PAGE / 8;
+    /// How many events are kept.
+    pub const KEPT: u64 = (Self::WORDS / EVENT_WORDS) as u64;
+
+    pub(super) fn new(ring: &'a [AtomicU64], written: u64) -> Self {
+        Self { ring, next: written.saturating_sub(Self::KEPT), end: written }
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        while self.next < self.end {
+            self.next += 1;
+            let at = ((self.next - 1) % Self::KEPT) as usize * EVENT_WORDS;
+            let words: [u64; EVENT_WORDS] = core::array::from_fn(|i| self.ring[at + i].load(Relaxed));
+            // An entry that is being overwritten says another number.
+            if words[0] == self.next {
+                let cut = Cut { epoch: crate::Epoch(words[3]), cycle: words[4] };
+                return Some(Event { at: words[1], kind: words[2], cut, a: words[5] });
+            }
+        }
+        None
+    }
+}
+
+pub(super) fn counter_word(words: &[AtomicU64], counter: Counter) -> &AtomicU64 {
+    &words[counter as usize]
+}
+
+impl Region {
+    /// Adds `n` to a counter.
+    #[inline]
+    pub fn count(&self, counter: Counter, n: u64) {
+        let word = counter_word(self.shared(self.map.telemetry, PAGE / 8), counter);
+        word.store(word.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Sets a counter that something else keeps.
+    pub fn set_counter(&self, counter: Counter, value: u64) {
+        counter_word(self.shared(self.map.telemetry, PAGE / 8), counter).store(value, Relaxed);
+    }
+
+    /// Value of a counter.
+    #[must_use]
+    pub fn counter(&self, counter: Counter) -> u64 {
+        counter_word(self.shared(self.map.telemetry, PAGE / 8), counter).load(Relaxed)
+    }
+
+    /// Appends to the event log, with the cut held now; the oldest entry goes.
+    pub fn event(&self, at: u64, kind: EventKind, a: u64) {
+        let header = self.header();
+        let number = header.events_written.load(Relaxed) + 1;
+        let ring = self.shared(self.map.telemetry + PAGE, Events::WORDS);
+        let entry = &ring[((number - 1) % Events::KEPT) as usize * EVENT_WORDS..][..EVENT_WORDS];
+        let cut = self.cut();
+        entry[0].store(0, Relaxed);
+        fence(Release);
+        for (word, value) in entry[1..].iter().zip([at, kind as u64, cut.epoch.0, cut.cycle, a]) {
+            word.store(value, Relaxed);
+        }
+        entry[0].store(number, Release);
+        header.events_written.store(number, Release);
+    }
+
+    /// The event log, newest last.
+    #[must_use]
+    pub fn events(&self) -> Events<'_> {
+        let ring = self.shared(self.map.telemetry + PAGE, Events::WORDS);
+        Events::new(ring, self.header().events_written.load(Relaxed))
+    }
+}

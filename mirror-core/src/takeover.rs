@@ -1,0 +1,382 @@
+//! Who leads: the one module that knows both the primary's and the standby's machine.
+//!
+//! # The rules (until the role rules stand; each number is named where it is coded)
+//! - T1 A node that has heard nothing of a primary for `silence` takes over, if it may lead: it is hot, and no cycle older than
+//!   the newest is missing. Otherwise it refuses, and says why. The next in rank waits one `silence` longer, and so on; the node
+//!   that fell silent is left out of the order.
+//! - T2 A successor leads under the next epoch after the greatest it knows, on the cut it holds.
+//! - T3 Whoever hears of a newer epoch, in whatever frame, stops leading at once. It follows; should nobody be heard to lead
+//!   that epoch, T1 holds for it as for any other, under a newer epoch still.
+//! - T4 A node that did not listen for half a `silence` was itself stalled: it accuses nobody until it has listened for a
+//!   whole one again. A primary that did not send for a whole `silence` may have been succeeded: it does not act until it
+//!   has listened once more.
+//! - T5 A node that starts listens for `patience` first. A node that never heard of a primary then leads, from the cut found in
+//!   its memory or from nothing, by rank as in T1.
+//!
+//! These rules alone do not exclude two primaries (a cut cable gives two): until leases, claims and grants stand, only the
+//! Gate at the actuator does.
+
+use crate::primary::{Primary, Published};
+use crate::region::{Counter, EventKind};
+use crate::standby::{Standby, Took};
+use crate::wire::{Frame, Ids, Sender, Status, SyncState};
+use crate::{Cut, Epoch, FrameSink, Layout, Region, Tracker};
+
+/// The most members that may lead.
+pub const MAX_MEMBERS: usize = 7;
+
+/// What a member is told when it is made. Times in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Group and node; the layout is taken from `layout`.
+    pub ids: Ids,
+    /// The layout of the state.
+    pub layout: Layout,
+    /// Members that may lead, best first; unused places 0.
+    pub members: [u8; MAX_MEMBERS],
+    /// T1.
+    pub silence: u64,
+    /// T5; at least two `silence`.
+    pub patience: u64,
+    /// How often a member says what it holds and wants.
+    pub status_every: u64,
+    /// A number that no earlier incarnation of this node used (24 bits count).
+    pub nonce: u32,
+}
+
+/// Why a node waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It has just started and listens (T5).
+    Starting,
+    /// It follows and holds no whole recent cut.
+    Cold,
+    /// It follows and is being filled.
+    Joining,
+    /// It is hot, and no cycle came until the deadline.
+    Quiet,
+    /// The primary is silent, and this node may not lead because it is not hot.
+    RefusedCold {
+        /// The newest cycle that it heard of.
+        newest: u64,
+        /// The cut it holds.
+        held: Cut,
+    },
+    /// The primary is silent, and no epoch is left to lead under.
+    RefusedNoEpoch,
+}
+
+/// What began a reign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody led when this node started.
+    Start,
+    /// The primary fell silent.
+    Silence,
+}
+
+/// A reign's beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takeover {
+    /// What began it.
+    pub cause: Cause,
+    /// The cut it begins from.
+    pub cut: Cut,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Since when the cut is held, by this node's clock, nanoseconds ago. For a cut found in memory at the start: 0.
+    pub age: u64,
+    /// For how long nothing of a primary was heard, nanoseconds.
+    pub silent: u64,
+}
+
+/// What a frame brought about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing visible.
+    Nothing,
+    /// A new cut is exposed.
+    Cut(crate::region::CutInfo),
+    /// This node's reign has ended: a newer epoch exists (T3). Uncommitted writes must be rolled back.
+    Fenced(Epoch),
+    /// A member of another layout is in the group.
+    Layout(Layout),
+}
+
+/// A member of the group: hears frames, leads or follows.
+#[derive(Clone, Debug)]
+pub struct Member {
+    settings: Settings,
+    sender: Sender,
+    standby: Standby,
+    primary: Option<Primary>,
+    /// The last primary heard, or this node.
+    leader: u8,
+    /// When a primary was last heard, or this node last began to listen.
+    heard_at: u64,
+    /// When this node last listened.
+    listened_at: u64,
+    /// When it last sent a cycle.
+    sent_at: u64,
+    /// T4, for a primary.
+    doubt: bool,
+    /// A primary was heard since this node started.
+    met: bool,
+    /// The refusal of the present silence is counted.
+    refused: bool,
+    status_at: u64,
+}
+
+impl Member {
+    /// A member that begins to listen at `now`. `lines` are those of its region.
+    #[must_use]
+    pub fn new(settings: Settings, lines: usize, now: u64) -> Self {
+        let ids = Ids { layout: settings.layout.hash, ..settings.ids };
+        Self {
+            settings,
+            sender: Sender::new(ids),
+            standby: Standby::new(lines),
+            primary: None,
+            leader: 0,
+            heard_at: now,
+            listened_at: now,
+            sent_at: now,
+            doubt: false,
+            met: false,
+            refused: false,
+            status_at: now,
+        }
+    }
+
+    /// Whether this node leads, as far as it knows.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.primary.is_some()
+    }
+
+    /// Whether a primary may act on the world now (T4). The Gate has the last word.
+    #[must_use]
+    pub fn may_act(&self) -> bool {
+        self.leads() && !self.doubt
+    }
+
+    /// How much of the state this node holds.
+    #[must_use]
+    pub fn state(&self) -> SyncState {
+        if self.leads() { SyncState::Primary } else { self.standby.state() }
+    }
+
+    /// The node that leads or last led, as far as this one knows; 0: none was heard.
+    #[must_use]
+    pub fn leader(&self) -> u8 {
+        self.leader
+    }
+
+    /// When a primary was last heard.
+    #[must_use]
+    pub fn heard_at(&self) -> u64 {
+        self.heard_at
+    }
+
+    /// Takes one frame off the link. Any bytes may come.
+    pub fn hear(&mut self, region: &mut Region, bytes: &[u8], now: u64) -> Heard {
+        region.count(Counter::FramesHeard, 1);
+        let frame = match Frame::decode(bytes, region.map().lines) {
+            Ok(frame) => frame,
+            Err(reject) => {
+                region.count(reject.counter(), 1);
+                return Heard::Nothing;
+            }
+        };
+        let (Frame::Data(header, ..) | Frame::Status(header, _)) = frame;
+        if header.ids.group != self.settings.ids.group {
+            region.count(Counter::RejectGroup, 1);
+            return Heard::Nothing;
+        }
+        if header.ids.node == self.settings.ids.node {
+            let own =
+                self.primary.is_some_and(|p| p.epoch() == header.epoch) || !matches!(frame, Frame::Data(..));
+            region.count(if own { Counter::Own } else { Counter::SameNode }, 1);
+            return Heard::Nothing;
+        }
+        if header.ids.layout != self.settings.layout.hash {
+            region.count(Counter::RejectLayout, 1);
+            let theirs = match frame {
+                Frame::Status(_, status) => status.layout,
+                Frame::Data(..) => return Heard::Nothing, // its status names the layout, and comes soon
+            };
+            region.event(now, EventKind::ForeignLayout, theirs.hash);
+            return Heard::Layout(theirs);
+        }
+        if let Frame::Status(_, status) = frame
+            && status.wants_full
+            && let Some(primary) = &mut self.primary
+        {
+            primary.want_full();
+        }
+        let before = self.state();
+        // A fence is news above all other.
+        let fenced = self.see(region, header.epoch, now);
+        let heard = match frame {
+            Frame::Status(..) => Heard::Nothing,
+            Frame::Data(header, data, runs) => {
+                if header.epoch < region.epoch_seen() {
+                    region.count(Counter::StaleEpoch, 1); // S1
+                    return Heard::Nothing;
+                }
+                (self.leader, self.heard_at, self.met, self.refused) = (header.ids.node, now, true, false);
+                match self.standby.data(region, &header, &data, runs, now) {
+                    Took::Nothing | Took::Cold => Heard::Nothing,
+                    Took::Cut(info) => Heard::Cut(info),
+                }
+            }
+        };
+        self.note_state(region, before, now);
+        fenced.unwrap_or(heard)
+    }
+
+    /// T3: notes that `epoch` exists.
+    fn see(&mut self, region: &Region, epoch: Epoch, now: u64) -> Option<Heard> {
+        if epoch <= region.epoch_seen() {
+            return None;
+        }
+        region.see_epoch(epoch);
+        self.primary.take()?;
+        self.standby.follow(region.cut());
+        self.heard_at = now;
+        region.count(Counter::Fenced, 1);
+        region.event(now, EventKind::Fenced, epoch.0);
+        Some(Heard::Fenced(epoch))
+    }
+
+    /// Shows the state to tools, and logs what changed.
+    fn note_state(&mut self, region: &Region, before: SyncState, now: u64) {
+        let state = self.state();
+        if state == before {
+            return;
+        }
+        region.set_state(state);
+        match state {
+            SyncState::Hot => region.event(now, EventKind::Hot, self.standby.newest()),
+            SyncState::Cold => {
+                self.status_at = now.saturating_sub(self.settings.status_every); // asks at once
+                region.event(now, EventKind::Cold, self.standby.newest());
+            }
+            SyncState::Joining | SyncState::Primary => {}
+        }
+    }
+
+    /// How many members stand before this one in the order of rank, the silent leader left out.
+    fn position(&self) -> u64 {
+        let Settings { members, ids, .. } = &self.settings;
+        let before = members.iter().take_while(|&&id| id != ids.node && id != 0);
+        before.filter(|&&id| id != self.leader).count() as u64
+    }
+
+    /// Looks at the clock after the link was drained (`drained`: nothing was left waiting). Gives the takeover if this
+    /// node now leads.
+    pub fn poll(&mut self, region: &Region, now: u64, drained: bool) -> Option<Takeover> {
+        let away = now.saturating_sub(self.listened_at);
+        self.listened_at = now;
+        if !drained {
+            return None;
+        }
+        if self.leads() {
+            self.doubt = false; // T4: it has listened, and nobody succeeded it
+            return None;
+        }
+        if away >= self.settings.silence / 2 {
+            self.heard_at = now; // T4
+            region.count(Counter::Stalls, 1);
+            region.event(now, EventKind::Stalled, away);
+            return None;
+        }
+        let silent = now.saturating_sub(self.heard_at);
+        let first = if self.met { self.settings.silence } else { self.settings.patience };
+        if silent < first + self.position() * self.settings.silence {
+            return None;
+        }
+        self.lead(region, now, silent)
+    }
+
+    fn lead(&mut self, region: &Region, now: u64, silent: u64) -> Option<Takeover> {
+        let held = region.committed();
+        let may = !self.met || self.standby.may_lead(held.cut);
+        let epoch = region.epoch_seen().max(held.cut.epoch).next(self.settings.ids.node, self.settings.nonce);
+        let (true, Some(epoch)) = (may, epoch) else {
+            if !self.refused {
+                self.refused = true;
+                region.count(Counter::Refusals, 1);
+                region.event(now, EventKind::Refused, self.standby.newest());
+            }
+            return None;
+        };
+        let (cause, age) =
+            if self.met { (Cause::Silence, now.saturating_sub(held.at)) } else { (Cause::Start, 0) };
+        region.see_epoch(epoch); // T2
+        self.primary = Some(Primary::new(epoch, held.cut));
+        (self.leader, self.met, self.sent_at) = (self.settings.ids.node, true, now);
+        region.set_state(SyncState::Primary);
+        region.count(Counter::Takeovers, u64::from(cause == Cause::Silence));
+        region.event(now, EventKind::Led, age);
+        Some(Takeover { cause, cut: held.cut, epoch, age, silent })
+    }
+
+    /// Why this node neither leads nor has a new cut.
+    #[must_use]
+    pub fn why(&self, region: &Region) -> Why {
+        match (self.refused, self.standby.state()) {
+            (true, _) if self.standby.may_lead(region.cut()) => Why::RefusedNoEpoch,
+            (true, _) => Why::RefusedCold { newest: self.standby.newest(), held: region.cut() },
+            (_, _) if !self.met => Why::Starting,
+            (_, SyncState::Joining) => Why::Joining,
+            (_, SyncState::Hot) => Why::Quiet,
+            (_, SyncState::Cold | SyncState::Primary) => Why::Cold,
+        }
+    }
+
+    /// Commits a cycle, if this node leads: see [`Primary::commit`].
+    pub fn commit(
+        &mut self,
+        region: &mut Region,
+        tracker: &mut dyn Tracker,
+        (plant, now): (u64, u64),
+        sink: &mut dyn FrameSink,
+    ) -> Option<Published> {
+        let primary = self.primary.as_mut()?;
+        if now.saturating_sub(self.sent_at) >= self.settings.silence {
+            self.doubt = true; // T4
+            region.count(Counter::Stalls, 1);
+            region.event(now, EventKind::Stalled, now.saturating_sub(self.sent_at));
+        }
+        self.sent_at = now;
+        self.heard_at = now;
+        Some(primary.commit(region, tracker, (plant, now), &mut self.sender, sink))
+    }
+
+    /// Writes a status frame if one is due; says whether. The caller flushes the link.
+    pub fn talk(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
+        let wants_full = self.met && matches!(self.state(), SyncState::Cold | SyncState::Joining);
+        let Settings { status_every, silence, .. } = self.settings;
+        let every = if wants_full { silence.min(status_every) } else { status_every };
+        if now.saturating_sub(self.status_at) < every {
+            return false;
+        }
+        self.status_at = now;
+        let Some(frame) = sink.lend() else {
+            region.count(Counter::FramesRefused, 1);
+            return false;
+        };
+        let status = Status {
+            state: self.state(),
+            held: region.cut(),
+            newest: self.standby.newest(),
+            wants_full,
+            layout: self.settings.layout,
+        };
+        let length = status.encode(&self.sender.header(region.epoch_seen(), now), frame);
+        sink.push(length);
+        region.count(Counter::FramesSent, 1);
+        true
+    }
+}

@@ -1,0 +1,194 @@
+//! The header that every frame begins with.
+//!
+//! Bytes 0..8 are each compared with one allowed value; bytes 16.. are covered by the checksum in 8..16. So no
+//! single flipped bit anywhere in a frame goes unseen.
+
+use super::{DataHeader, Reject, Runs, Status, put_u32, put_u64, u32_at, u64_at};
+use crate::{Epoch, checksum};
+
+/// The version of the wire format that this crate speaks.
+pub const VERSION: u8 = 1;
+/// Least bytes that a link must carry in one frame: a header, a run and a few lines.
+pub const MIN_FRAME: usize = 512;
+/// Most bytes in a frame: the length field has 16 bits, and a UDP datagram over IPv4 carries no more.
+pub const MAX_FRAME: usize = 65_507;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"MIRR");
+
+// Where each field begins; PROTOCOL.md shows the same table.
+const AT_MAGIC: usize = 0;
+const AT_VERSION: usize = 4;
+const AT_ZERO: usize = 5;
+const AT_LENGTH: usize = 6;
+const AT_CHECK: usize = 8;
+const AT_TAG: usize = 16;
+const AT_KIND: usize = 32;
+const AT_FLAGS: usize = 33;
+const AT_NODE: usize = 34;
+const AT_ZERO2: usize = 35;
+const AT_KEY: usize = 36;
+const AT_GROUP: usize = 40;
+pub(super) const AT_LAYOUT: usize = 48;
+const AT_EPOCH: usize = 56;
+const AT_SEQUENCE: usize = 64;
+const AT_SENT: usize = 72;
+/// Where the fields of a frame's kind begin.
+pub(super) const BODY: usize = 80;
+
+const _: () = assert!(AT_TAG + 16 == AT_KIND && AT_KEY + 4 == AT_GROUP && AT_SENT + 8 == BODY);
+const _: () = assert!(BODY.is_multiple_of(8) && MAX_FRAME <= u16::MAX as usize);
+
+/// Offset of the sender's node id in every frame, for links that filter out what their own node sent.
+#[must_use]
+pub const fn own_node_offset() -> usize {
+    AT_NODE
+}
+
+/// What kinds of frames there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FrameKind {
+    /// Lines of a cycle.
+    Data = 1,
+    /// What a member holds and wants.
+    Status = 2,
+    // 3 is kept for frames of the role rules, 4 for repairs, 5 for parity.
+}
+
+/// Whose frames these are: the same in every frame that a member sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// Hash of the group's name.
+    pub group: u64,
+    /// Hash of the layout of the state.
+    pub layout: u64,
+    /// The sender, 1 to 255.
+    pub node: u8,
+}
+
+/// Numbers the transmissions of one incarnation of a member.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender {
+    ids: Ids,
+    sequence: u64,
+}
+
+impl Sender {
+    /// Begins to count at 1.
+    #[must_use]
+    pub const fn new(ids: Ids) -> Self {
+        Self { ids, sequence: 0 }
+    }
+
+    /// Whose frames these are.
+    #[must_use]
+    pub const fn ids(&self) -> Ids {
+        self.ids
+    }
+
+    /// The header of the next transmission.
+    pub(crate) fn header(&mut self, epoch: Epoch, sent: u64) -> Header {
+        self.sequence += 1;
+        Header { ids: self.ids, epoch, sequence: self.sequence, sent }
+    }
+}
+
+/// The fields that every frame has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whose frame it is.
+    pub ids: Ids,
+    /// The reign that the sender serves or leads.
+    pub epoch: Epoch,
+    /// The number of this transmission: each frame that an incarnation of a member sends has its own, resends too.
+    pub sequence: u64,
+    /// When it was sent, nanoseconds of the sender's monotonic clock, stamped before sending.
+    pub sent: u64,
+}
+
+/// A frame whose every field has been checked.
+#[derive(Clone, Copy, Debug)]
+pub enum Frame<'a> {
+    /// Lines of a cycle.
+    Data(Header, DataHeader, Runs<'a>),
+    /// What a member holds and wants.
+    Status(Header, Status),
+}
+
+impl Header {
+    /// Writes header and checksum around a body that already stands in `frame[BODY..]`. The frame's length must fit
+    /// 16 bits.
+    pub(super) fn seal(&self, kind: FrameKind, flags: u8, frame: &mut [u8]) {
+        let length = u16::try_from(frame.len()).expect("links carry at most MAX_FRAME bytes");
+        put_u32(frame, AT_MAGIC, MAGIC);
+        frame[AT_VERSION] = VERSION;
+        frame[AT_ZERO] = 0;
+        frame[AT_LENGTH..AT_CHECK].copy_from_slice(&length.to_le_bytes());
+        frame[AT_TAG..AT_KIND].fill(0);
+        frame[AT_KIND] = kind as u8;
+        frame[AT_FLAGS] = flags;
+        frame[AT_NODE] = self.ids.node;
+        frame[AT_ZERO2] = 0;
+        put_u32(frame, AT_KEY, 0);
+        put_u64(frame, AT_GROUP, self.ids.group);
+        put_u64(frame, AT_LAYOUT, self.ids.layout);
+        put_u64(frame, AT_EPOCH, self.epoch.0);
+        put_u64(frame, AT_SEQUENCE, self.sequence);
+        put_u64(frame, AT_SENT, self.sent);
+        let check = checksum::of(&frame[AT_TAG..]);
+        put_u64(frame, AT_CHECK, check);
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Decodes any bytes. `lines` is the number of lines of the receiver's region; group and layout are given back
+    /// for the receiver to compare (a status frame of another layout is how a member learns that layout's name).
+    ///
+    /// # Errors
+    /// [`Reject`] names what is wrong; the frame then has no effect at all.
+    pub fn decode(bytes: &'a [u8], lines: usize) -> Result<Self, Reject> {
+        if bytes.len() < BODY {
+            return Err(Reject::Truncated { got: bytes.len(), said: BODY });
+        }
+        let magic = u32_at(bytes, AT_MAGIC);
+        if magic != MAGIC {
+            return Err(Reject::Foreign(magic));
+        }
+        if bytes[AT_VERSION] != VERSION {
+            return Err(Reject::Version(bytes[AT_VERSION]));
+        }
+        let said = u16::from_le_bytes([bytes[AT_LENGTH], bytes[AT_LENGTH + 1]]) as usize;
+        if said != bytes.len() {
+            return Err(Reject::Truncated { got: bytes.len(), said });
+        }
+        if bytes[AT_ZERO] != 0 || checksum::of(&bytes[AT_TAG..]) != u64_at(bytes, AT_CHECK) {
+            return Err(Reject::Damaged);
+        }
+        match u32_at(bytes, AT_KEY) {
+            0 => {}
+            key => return Err(Reject::Key(key)),
+        }
+        let header = Header {
+            ids: Ids {
+                group: u64_at(bytes, AT_GROUP),
+                layout: u64_at(bytes, AT_LAYOUT),
+                node: bytes[AT_NODE],
+            },
+            epoch: Epoch(u64_at(bytes, AT_EPOCH)),
+            sequence: u64_at(bytes, AT_SEQUENCE),
+            sent: u64_at(bytes, AT_SENT),
+        };
+        if header.ids.node == 0 {
+            return Err(Reject::Field { field: "node", value: 0 });
+        }
+        let flags = bytes[AT_FLAGS];
+        match bytes[AT_KIND] {
+            k if k == FrameKind::Data as u8 => {
+                let (data, runs) = DataHeader::decode(&header, flags, bytes, lines)?;
+                Ok(Frame::Data(header, data, runs))
+            }
+            k if k == FrameKind::Status as u8 => Ok(Frame::Status(header, Status::decode(bytes)?)),
+            kind => Err(Reject::Kind(kind)),
+        }
+    }
+}

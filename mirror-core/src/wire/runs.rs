@@ -1,0 +1,271 @@
+//! Data frames: lines of a cycle, as runs.
+//!
+//! All frames of a cycle but the last have the link's full length, so that a kernel can segment them; what a run's
+//! end leaves free is zero and reads as an empty run. A cycle without changes is one frame without runs: the
+//! heartbeat.
+
+use super::header::BODY;
+use super::{FrameKind, Header, Reject, put_u32, put_u64, u32_at, u64_at};
+use crate::line::{LINE, Run};
+use crate::{Cut, Epoch};
+
+const AT_BASE_EPOCH: usize = BODY;
+const AT_BASE_CYCLE: usize = BODY + 8;
+const AT_CYCLE: usize = BODY + 16;
+const AT_PLANT: usize = BODY + 24;
+const AT_INDEX: usize = BODY + 32;
+const AT_COUNT: usize = BODY + 36;
+const AT_DIGEST: usize = BODY + 40;
+/// Where the runs begin.
+const RUNS: usize = BODY + 48;
+const RUN_HEADER: usize = 8;
+
+const _: () = assert!(RUNS == 128);
+
+/// The frame belongs to a cycle that carries every line of the region.
+const FLAG_FULL: u8 = 1;
+
+/// The fields of a data frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataHeader {
+    /// The cut that this reign began from.
+    pub base: Cut,
+    /// The cycle that the lines belong to; greater than `base.cycle`.
+    pub cycle: u64,
+    /// Control time of the cycle, nanoseconds, never going back, across takeovers too.
+    pub plant: u64,
+    /// Which frame of the cycle this is, below `count`.
+    pub index: u32,
+    /// How many frames the cycle has, at least 1.
+    pub count: u32,
+    /// The cycle carries every line, so it makes a whole state out of nothing.
+    pub full: bool,
+}
+
+/// The runs of a checked data frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Runs<'a> {
+    bytes: &'a [u8],
+    lines: usize,
+}
+
+impl<'a> Runs<'a> {
+    /// How many lines the frame carries.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// The runs in their order, each with the bytes of its lines.
+    #[must_use]
+    pub fn iter(&self) -> RunsIter<'a> {
+        RunsIter { bytes: self.bytes }
+    }
+}
+
+impl<'a> IntoIterator for Runs<'a> {
+    type Item = (Run, &'a [u8]);
+    type IntoIter = RunsIter<'a>;
+    fn into_iter(self) -> RunsIter<'a> {
+        self.iter()
+    }
+}
+
+/// Iterator over the runs of a data frame.
+#[derive(Clone, Debug)]
+pub struct RunsIter<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for RunsIter<'a> {
+    type Item = (Run, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (head, rest) = self.bytes.split_at_checked(RUN_HEADER)?;
+        let run = Run { start: u32_at(head, 0), count: u32_at(head, 4) };
+        if run.count == 0 {
+            return None;
+        }
+        let (lines, rest) = rest.split_at_checked(run.count as usize * LINE)?;
+        self.bytes = rest;
+        Some((run, lines))
+    }
+}
+
+impl DataHeader {
+    pub(super) fn decode<'a>(
+        header: &Header,
+        flags: u8,
+        bytes: &'a [u8],
+        lines: usize,
+    ) -> Result<(Self, Runs<'a>), Reject> {
+        let field = |field, value| Reject::Field { field, value };
+        if bytes.len() < RUNS {
+            return Err(Reject::Truncated { got: bytes.len(), said: RUNS });
+        }
+        let data = Self {
+            base: Cut { epoch: Epoch(u64_at(bytes, AT_BASE_EPOCH)), cycle: u64_at(bytes, AT_BASE_CYCLE) },
+            cycle: u64_at(bytes, AT_CYCLE),
+            plant: u64_at(bytes, AT_PLANT),
+            index: u32_at(bytes, AT_INDEX),
+            count: u32_at(bytes, AT_COUNT),
+            full: flags & FLAG_FULL != 0,
+        };
+        if flags & !FLAG_FULL != 0 {
+            return Err(field("flags", flags as u64));
+        }
+        if header.epoch <= data.base.epoch {
+            return Err(field("epoch", header.epoch.0));
+        }
+        if data.cycle <= data.base.cycle || data.cycle == u64::MAX {
+            return Err(field("cycle", data.cycle));
+        }
+        // Every frame of a cycle carries a line at least, but for the heartbeat; so a region bounds the count.
+        if data.count == 0 || data.count as usize > lines.max(1) {
+            return Err(field("count", data.count as u64));
+        }
+        if data.index >= data.count {
+            return Err(field("index", data.index as u64));
+        }
+        let carried = check_runs(&bytes[RUNS..], lines)?;
+        if carried == 0 && data.count > 1 {
+            return Err(field("runs", 0));
+        }
+        Ok((data, Runs { bytes: &bytes[RUNS..], lines: carried }))
+    }
+}
+
+/// Walks all runs before any is used; gives the number of lines carried.
+fn check_runs(bytes: &[u8], lines: usize) -> Result<usize, Reject> {
+    let mut at = 0;
+    let mut carried = 0;
+    // Ascending and apart: so no frame carries more lines than the region has, or one twice.
+    let mut free_from = 0u64;
+    while at + RUN_HEADER <= bytes.len() {
+        let (start, count) = (u32_at(bytes, at) as u64, u32_at(bytes, at + 4) as u64);
+        if count == 0 {
+            break;
+        }
+        if start < free_from || start + count > lines as u64 {
+            return Err(Reject::Field { field: "run", value: start });
+        }
+        at += RUN_HEADER + count as usize * LINE;
+        if at > bytes.len() {
+            return Err(Reject::Field { field: "run length", value: count });
+        }
+        carried += count as usize;
+        free_from = start + count;
+    }
+    Ok(carried)
+}
+
+/// Lines to be sent: runs in ascending order, and their bytes packed one after the other in the same order.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Which lines.
+    pub runs: &'a [Run],
+    /// Their bytes, 64 a line.
+    pub packed: &'a [u8],
+}
+
+/// How far a [`Source`] has been sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    run: usize,
+    /// Lines of that run already taken.
+    taken: u32,
+    /// Lines taken in all.
+    line: usize,
+}
+
+impl Cursor {
+    /// Takes as many lines as fit `room` bytes, handing each piece (its run, where in `room` it begins) to `put`;
+    /// gives the bytes used. The one place that decides where a frame ends, so planning and writing cannot differ.
+    fn fill(&mut self, runs: &[Run], room: usize, mut put: impl FnMut(Run, usize, usize)) -> usize {
+        let mut used = 0;
+        while let Some(&run) = runs.get(self.run) {
+            let fits = room.saturating_sub(used + RUN_HEADER) / LINE;
+            let count = (run.count - self.taken).min(fits as u32);
+            if count == 0 {
+                break;
+            }
+            put(Run { start: run.start + self.taken, count }, used, self.line);
+            used += RUN_HEADER + count as usize * LINE;
+            self.line += count as usize;
+            self.taken += count;
+            if self.taken == run.count {
+                self.run += 1;
+                self.taken = 0;
+            }
+        }
+        used
+    }
+}
+
+/// How many lines a frame of `frame_bytes` holds when they follow one another.
+#[must_use]
+pub const fn lines_per_frame(frame_bytes: usize) -> usize {
+    (frame_bytes - RUNS - RUN_HEADER) / LINE
+}
+
+/// How many frames of `frame_bytes` carry these runs: at least one, the heartbeat.
+#[must_use]
+pub fn frames_needed(runs: &[Run], frame_bytes: usize) -> u32 {
+    let mut cursor = Cursor::default();
+    let mut frames = 0;
+    while cursor.run < runs.len() {
+        cursor.fill(runs, frame_bytes - RUNS, |_, _, _| {});
+        frames += 1;
+    }
+    frames.max(1)
+}
+
+/// Writes the frames of one cycle one after the other.
+#[derive(Debug)]
+pub(crate) struct CycleWriter<'a> {
+    source: Source<'a>,
+    data: DataHeader,
+    cursor: Cursor,
+}
+
+impl<'a> CycleWriter<'a> {
+    /// `data.index` and `data.count` are overwritten.
+    pub(crate) fn new(source: Source<'a>, data: DataHeader, frame_bytes: usize) -> Self {
+        let count = frames_needed(source.runs, frame_bytes);
+        Self { source, data: DataHeader { index: 0, count, ..data }, cursor: Cursor::default() }
+    }
+
+    pub(crate) fn frames(&self) -> u32 {
+        self.data.count
+    }
+
+    /// Writes the next frame into `frame` and gives its length, or `None` after the last.
+    pub(crate) fn next(&mut self, header: &Header, frame: &mut [u8]) -> Option<usize> {
+        if self.data.index == self.data.count {
+            return None;
+        }
+        let (head, room) = frame.split_at_mut(RUNS);
+        let Source { runs, packed } = self.source;
+        let used = self.cursor.fill(runs, room.len(), |run, at, line| {
+            put_u32(room, at, run.start);
+            put_u32(room, at + 4, run.count);
+            let bytes = run.count as usize * LINE;
+            room[at + RUN_HEADER..][..bytes].copy_from_slice(&packed[line * LINE..][..bytes]);
+        });
+        let last = self.data.index + 1 == self.data.count;
+        if !last {
+            room[used..].fill(0);
+        }
+        let length = RUNS + if last { used } else { room.len() };
+        put_u64(head, AT_BASE_EPOCH, self.data.base.epoch.0);
+        put_u64(head, AT_BASE_CYCLE, self.data.base.cycle);
+        put_u64(head, AT_CYCLE, self.data.cycle);
+        put_u64(head, AT_PLANT, self.data.plant);
+        put_u32(head, AT_INDEX, self.data.index);
+        put_u32(head, AT_COUNT, self.data.count);
+        put_u64(head, AT_DIGEST, 0);
+        header.seal(FrameKind::Data, if self.data.full { FLAG_FULL } else { 0 }, &mut frame[..length]);
+        self.data.index += 1;
+        Some(length)
+    }
+}

@@ -1,0 +1,107 @@
+//! Status frames: what a member holds and wants.
+
+use super::header::BODY;
+use super::{FrameKind, Header, Reject, put_u64, u64_at};
+use crate::layout::{Layout, NAME};
+use crate::{Cut, Epoch};
+
+const AT_STATE: usize = BODY;
+const AT_WANTS: usize = BODY + 1;
+const AT_HELD_EPOCH: usize = BODY + 8;
+const AT_HELD_CYCLE: usize = BODY + 16;
+const AT_NEWEST: usize = BODY + 24;
+const AT_LAYOUT_BYTES: usize = BODY + 32;
+const AT_LAYOUT_NAME: usize = BODY + 40;
+/// Length of a status frame; a later, longer one of the same version is read as far as this.
+const LENGTH: usize = BODY + 40 + NAME;
+
+const WANTS_FULL: u8 = 1;
+
+/// How much of the state a member holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SyncState {
+    /// No state that may be led from.
+    #[default]
+    Cold = 1,
+    /// Being filled.
+    Joining = 2,
+    /// A complete recent cut; may lead.
+    Hot = 3,
+    /// Leads.
+    Primary = 4,
+}
+
+impl SyncState {
+    /// The state with this number, if there is one.
+    #[must_use]
+    pub const fn from_number(n: u8) -> Option<Self> {
+        Some(match n {
+            1 => Self::Cold,
+            2 => Self::Joining,
+            3 => Self::Hot,
+            4 => Self::Primary,
+            _ => return None,
+        })
+    }
+}
+
+impl core::fmt::Display for SyncState {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Cold => "cold",
+            Self::Joining => "joining",
+            Self::Hot => "hot",
+            Self::Primary => "primary",
+        })
+    }
+}
+
+/// What a member tells the others about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// How much it holds.
+    pub state: SyncState,
+    /// The cut it holds.
+    pub held: Cut,
+    /// The newest cycle it heard of.
+    pub newest: u64,
+    /// It asks the primary for a cycle that carries every line.
+    pub wants_full: bool,
+    /// Its layout, with the name for people.
+    pub layout: Layout,
+}
+
+impl Status {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Reject> {
+        if bytes.len() < LENGTH {
+            return Err(Reject::Truncated { got: bytes.len(), said: LENGTH });
+        }
+        let state = SyncState::from_number(bytes[AT_STATE])
+            .ok_or(Reject::Field { field: "state", value: bytes[AT_STATE] as u64 })?;
+        let mut name = [0; NAME];
+        name.copy_from_slice(&bytes[AT_LAYOUT_NAME..][..NAME]);
+        let hash = u64_at(bytes, super::header::AT_LAYOUT);
+        Ok(Self {
+            state,
+            held: Cut { epoch: Epoch(u64_at(bytes, AT_HELD_EPOCH)), cycle: u64_at(bytes, AT_HELD_CYCLE) },
+            newest: u64_at(bytes, AT_NEWEST),
+            wants_full: bytes[AT_WANTS] & WANTS_FULL != 0,
+            layout: Layout::from_parts(hash, u64_at(bytes, AT_LAYOUT_BYTES), name),
+        })
+    }
+
+    /// Writes the frame and gives its length. `frame` has at least [`super::MIN_FRAME`] bytes.
+    pub(crate) fn encode(&self, header: &Header, frame: &mut [u8]) -> usize {
+        frame[BODY..LENGTH].fill(0);
+        frame[AT_STATE] = self.state as u8;
+        frame[AT_WANTS] = if self.wants_full { WANTS_FULL } else { 0 };
+        put_u64(frame, AT_HELD_EPOCH, self.held.epoch.0);
+        put_u64(frame, AT_HELD_CYCLE, self.held.cycle);
+        put_u64(frame, AT_NEWEST, self.newest);
+        put_u64(frame, AT_LAYOUT_BYTES, self.layout.bytes);
+        frame[AT_LAYOUT_NAME..][..NAME].copy_from_slice(self.layout.name_bytes());
+        header.seal(FrameKind::Status, 0, &mut frame[..LENGTH]);
+        LENGTH
+    }
+}
