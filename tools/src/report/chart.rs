@@ -38,6 +38,8 @@ pub(super) struct Chart {
     pub(super) marks: Vec<Mark>,
     /// Whether the ends of the lines carry their names.
     pub(super) named: bool,
+    /// Values the scale spans at least, so that neighbours can be compared.
+    pub(super) span: f64,
     /// Values by decades, no lower than this.
     pub(super) decades_from: Option<f64>,
     /// How a value reads on the vertical axis.
@@ -52,7 +54,7 @@ struct Margins {
     bottom: f64,
 }
 
-const FLAG: f64 = 17.0;
+const FLAG: f64 = 18.0;
 const NAME_GAP: f64 = 14.0;
 /// More points than this tell the eye nothing.
 const POINTS: usize = 900;
@@ -64,14 +66,14 @@ impl Chart {
         let time = extent(values().map(|p| p.0), 0.0);
         let value = match self.decades_from {
             Some(floor) => extent(values().map(|p| p.1.max(floor)), 0.0),
-            None => extent(values().map(|p| p.1), 0.06),
+            None => extent(values().map(|p| p.1), 0.06).map(|range| widened(range, self.span)),
         };
         let (Some(time), Some(value)) = (time, value) else {
             return format!("<p class=\"{class} none\">{}: {NOT_MEASURED}.</p>", escape(&self.label));
         };
         let room = Margins {
             left: if self.decades_from.is_some() { 62.0 } else { 46.0 },
-            right: if self.named { 124.0 } else { 14.0 },
+            right: if self.named { size.0.min(500.0) * 0.25 } else { 14.0 },
             top: 20.0 + FLAG * self.marks.len() as f64,
             bottom: 26.0,
         };
@@ -121,8 +123,9 @@ impl Chart {
     fn frame(&self, sheet: &mut Sheet<'_>, size: Point, room: &Margins, x: &Scale, y: &Scale) {
         let (left, right) = (room.left, size.0 - room.right);
         let (top, bottom) = (room.top, size.1 - room.bottom);
-        let small = |hang| Type::new(Ink::Muted, hang).size(11.0);
-        let wanted = ((bottom - top) / 46.0).max(2.0) as usize;
+        let small = |hang| Type::new(Ink::Muted, hang).size(12.0);
+        let wanted =
+            ((bottom - top) / if self.decades_from.is_some() { 30.0 } else { 44.0 }).max(2.0) as usize;
         for tick in y.ticks(wanted) {
             let Some(at) = y.at(tick) else { continue };
             sheet.line((left, at), (right, at), Ink::Grid, 1.0);
@@ -130,7 +133,7 @@ impl Chart {
         }
         sheet.text((0.0, top - 12.0), self.unit, small(Hang::Left));
         sheet.line((left, bottom), (right, bottom), Ink::Faint, 1.0);
-        let wanted = ((right - left) / 90.0).max(2.0) as usize;
+        let wanted = ((right - left) / 64.0).max(2.0) as usize;
         for tick in x.ticks(wanted) {
             let Some(at) = x.at(tick) else { continue };
             sheet.line((at, bottom), (at, bottom + 4.0), Ink::Faint, 1.0);
@@ -181,6 +184,12 @@ impl Chart {
             sheet.text((right + 9.0, label), &curve.name, Type::new(ink, Hang::Left));
         }
     }
+}
+
+/// The range, grown on both sides to at least `span`.
+fn widened((lo, hi): (f64, f64), span: f64) -> (f64, f64) {
+    let more = (span - (hi - lo)).max(0.0) / 2.0;
+    (lo - more, hi + more)
 }
 
 /// A curve in pieces: a gap in the data is a gap in the line.

@@ -3,6 +3,7 @@
 
 use super::chart::{Chart, Curve, Mark, both};
 use super::data::{Kind, Report, Tick, Trace};
+use super::scale::extent;
 use super::svg::Ink;
 use super::text::{NOT_MEASURED, after_ms, escape, significant};
 
@@ -78,7 +79,7 @@ pub(super) fn ink(kind: Kind) -> Ink {
 }
 
 fn alike(a: &[(f64, f64)], b: &[(f64, f64)]) -> bool {
-    let Some((lo, hi)) = super::scale::extent(a.iter().map(|p| p.1), 0.0) else { return true };
+    let Some((lo, hi)) = extent(a.iter().map(|p| p.1), 0.0) else { return true };
     a.len() == b.len() && a.iter().zip(b).all(|(p, q)| (p.1 - q.1).abs() <= 0.01 * (hi - lo))
 }
 
@@ -122,6 +123,7 @@ pub(super) fn axis(report: &Report, pair: &Pair<'_>) -> String {
         curves,
         marks: marks(pair),
         named: true,
+        span: 0.0,
         decades_from: None,
         show: significant,
     };
@@ -144,6 +146,7 @@ pub(super) fn deviation(pair: &Pair<'_>) -> String {
         curves,
         marks: marks(pair),
         named: true,
+        span: 0.0,
         decades_from: Some(FLOOR),
         show: |v| format!("{} %", significant(v * 100.0)),
     };
@@ -167,6 +170,14 @@ pub(super) fn process(pair: &Pair<'_>) -> String {
         let curves = pair.curves(|t, i| t.pumps_real_v[i], |t, i| t.pumps_twin_v[i], i);
         panels.push((format!("Pump {}", i + 1), "V", curves));
     }
+    // One centimetre, and one volt, is as long in each panel as in the next.
+    let widest = |unit: &str| {
+        let of = panels.iter().filter(|p| p.1 == unit);
+        of.filter_map(|p| extent(p.2.iter().flat_map(|c| &c.points).map(|p| p.1), 0.06))
+            .map(|(lo, hi)| hi - lo)
+            .fold(0.0, f64::max)
+    };
+    let (centimetres, volts) = (widest("cm"), widest("V"));
     let panels = panels.into_iter().map(|(name, unit, curves)| {
         let chart = Chart {
             label: name.clone(),
@@ -174,6 +185,7 @@ pub(super) fn process(pair: &Pair<'_>) -> String {
             curves,
             marks: Vec::new(),
             named: false,
+            span: if unit == "cm" { centimetres } else { volts },
             decades_from: None,
             show: significant,
         };

@@ -5,54 +5,74 @@ use super::data::{Kind, Report};
 use super::summary::Group;
 use super::text::{NOT_MEASURED, count, count_or, many, micros, percent, significant};
 
-/// The one sentence, as HTML with its figures in bold.
+/// The one sentence, as HTML with its figures in bold. A broken promise is a sentence of its own, and the first.
 pub(super) fn sentence(report: &Report) -> String {
     let s = &report.summary;
     let (hot, cold) = (report.group(Kind::Hot), report.group(Kind::Cold));
     if report.trials.is_empty() {
         return "No trial was run, so nothing here is measured.".into();
     }
-    let mut parts = String::new();
-    if hot.rows == 0 {
-        parts.push_str(&format!("In {} only a cold standby was tried", many(cold.rows, "kill")));
+    let mut broken = Vec::new();
+    if s.torn > 0 {
+        broken.push(format!("{} exposed a torn state", many(s.torn, "takeover")));
+    }
+    if s.gate_violations > 0 {
+        broken.push(format!("the plant accepted {}", many(s.gate_violations, "stale output")));
+    }
+    let mut out = match broken.as_slice() {
+        [] => String::new(),
+        parts => format!("<b class=\"bad\">Promise broken: {}.</b> ", parts.join(" and ")),
+    };
+    out.push_str(&if hot.rows == 0 {
+        format!("In {} only a cold standby was tried", many(cold.rows, "kill"))
     } else {
         let missed = match hot.missed_max {
-            None => format!("the number of cycles missed was {NOT_MEASURED}"),
+            None => format!("the number of missed cycles was {NOT_MEASURED}"),
             Some(0) => "the plant missed <b>no cycle</b>".into(),
             Some(n) => format!("the plant missed at most <b>{}</b>", many(n, "cycle")),
         };
-        parts.push_str(&format!("In {} with a hot standby {missed}: ", many(hot.rows, "kill")));
-        parts.push_str(&match (s.detection_us_p50, s.takeover_us_p50) {
-            (None, None) => format!("the takeover's times were {NOT_MEASURED}"),
+        format!("In {} with a hot standby {missed}", many(hot.rows - hot.stalled, "kill"))
+    });
+    out.push_str(&match (finite(s.bump_hot_max), finite(s.bump_cold_max)) {
+        (Some(h), Some(c)) => format!(
+            " and was bumped by at most <b>{} of span</b>, against <b>{}</b> from a cold standby",
+            percent(Some(h)),
+            percent(Some(c))
+        ),
+        (Some(h), None) => format!(
+            " and was bumped by at most <b>{} of span</b> (a cold standby was {NOT_MEASURED})",
+            percent(Some(h))
+        ),
+        (None, Some(c)) => format!(", and it bumped the plant by up to <b>{} of span</b>", percent(Some(c))),
+        (None, None) => format!("; the bump was {NOT_MEASURED}"),
+    });
+    if s.axis_lost_hot > 0 {
+        out.push_str(&format!(", and lost the axis in <b class=\"bad\">{}</b>", count(s.axis_lost_hot)));
+    }
+    if hot.rows > 0 {
+        out.push_str(&match (finite(s.detection_us_p50), finite(s.takeover_us_p50)) {
+            (None, None) => format!("; the times of the takeover were {NOT_MEASURED}"),
             (detection, takeover) => format!(
-                "silence was declared after <b>{}</b> and the first commit followed <b>{}</b> later (medians)",
+                ": silence was declared after <b>{}</b>, the first commit followed <b>{}</b> later (medians)",
                 micros(detection),
                 micros(takeover)
             ),
         });
     }
-    parts.push_str(", the largest bump ");
-    parts.push_str(&match (finite(s.bump_hot_max), finite(s.bump_cold_max)) {
-        (Some(h), Some(c)) => format!(
-            "was <b>{} of span</b> against <b>{}</b> from a cold standby",
-            percent(Some(h)),
-            percent(Some(c))
-        ),
-        (Some(h), None) => {
-            format!("was <b>{} of span</b> (a cold standby was {NOT_MEASURED})", percent(Some(h)))
-        }
-        (None, Some(c)) => format!("was <b>{} of span</b> from a cold standby", percent(Some(c))),
-        (None, None) => format!("was {NOT_MEASURED}"),
+    out.push_str(match (s.torn, s.gate_violations) {
+        (0, 0) => ", no takeover exposed a torn state and the plant accepted no stale output",
+        (0, _) => ", no takeover exposed a torn state",
+        (_, 0) => ", the plant accepted no stale output",
+        _ => "",
     });
-    let torn = match s.torn {
-        0 => "no takeover exposed a torn state".into(),
-        n => format!("<b class=\"bad\">{} exposed a torn state</b>", many(n, "takeover")),
-    };
-    let stale = match s.gate_violations {
-        0 => "the plant accepted no stale output".into(),
-        n => format!("<b class=\"bad\">the plant accepted {}</b>", many(n, "stale output")),
-    };
-    format!("{parts}; {torn}, and {stale}.")
+    if hot.stalled > 0 {
+        let are = if hot.stalled == 1 { "is" } else { "are" };
+        out.push_str(&format!(
+            "; {} more, on a stalled machine, {are} counted apart",
+            many(hot.stalled, "kill")
+        ));
+    }
+    out + "."
 }
 
 /// The checks under the sentence: what held, what did not.
@@ -135,11 +155,10 @@ pub(super) fn versus(report: &Report) -> String {
     };
     let missed = |g: &Group| also(count_or(g.missed_max), count_or(g.missed_max_all));
     let bump = |g: &Group| also(percent(g.bump_max), percent(g.bump_max_all));
-    let lines: [(&str, &str, Cell); 5] = [
+    let lines: [(&str, &str, Cell); 4] = [
         ("Silence declared after", "median", |g| micros(g.detection_us_p50)),
         ("First commit after that", "median", |g| micros(g.takeover_us_p50)),
         ("Cycles missed", "median", |g| g.missed_p50.map_or(NOT_MEASURED.into(), significant)),
-        ("Cycles of the dead primary lost", "most", |g| count_or(g.behind_max)),
         ("Bump", "median", |g| percent(g.bump_p50)),
     ];
     let mut body = String::new();
@@ -164,6 +183,8 @@ pub(super) fn versus(report: &Report) -> String {
             _ => {}
         }
     }
+    // A cold standby holds no state to be behind with.
+    row("Committed cycles lost", "most", count_or(hot.behind_max), "no state held".into());
     row("Axis lost", "", count(hot.axis_lost), count(cold.axis_lost));
     row("Torn states", "", count(hot.torn), count(cold.torn));
     row("Takeovers refused", "", count(hot.refused), count(cold.refused));

@@ -57,11 +57,14 @@ pub fn render(report: &Report) -> String {
     body.push_str(&section(
         "Trial by trial",
         "A <b>cut</b> is (epoch, cycle): whose reign, and which commit of it. <b>Behind</b> is how many committed cycles of the dead \
-         primary the exposed cut lacks. Bumps are shares of span.",
+         primary the exposed cut lacks. Bumps are in percent of span.",
         &table::draw(report),
     ));
-    body.push_str(&section("How it was measured", "", &method::draw(report)));
-    body.push_str(&format!("<footer><pre><code>{command}</code></pre></footer>"));
+    let last = format!(
+        "{}<h3 class=\"again\">To repeat it</h3><pre><code>{command}</code></pre>",
+        method::draw(report)
+    );
+    body.push_str(&section("How it was measured", "", &last));
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
@@ -105,8 +108,8 @@ fn over_time(report: &Report, pair: &Pair<'_>) -> Vec<(&'static str, String, Str
         ),
         (
             "Distance from the twin",
-            "The worst of all signals at each instant, as a share of its span, by decades: one line of the grid is ten times the \
-             next."
+            "The worst of all signals at each instant, as a share of its span, on a scale of decades. What is below the scale is \
+             drawn on its floor."
                 .into(),
             figures::deviation(pair),
         ),

@@ -16,6 +16,8 @@ struct Strip {
     show: fn(f64) -> String,
     /// Decades where the greatest is this many times the least.
     wide_from: f64,
+    /// Whether the values are counts.
+    whole: bool,
 }
 
 const STRIPS: [Strip; 4] = [
@@ -25,6 +27,7 @@ const STRIPS: [Strip; 4] = [
         of: |t| t.detection_us,
         show: |v| micros(Some(v)),
         wide_from: 30.0,
+        whole: false,
     },
     Strip {
         title: "Takeover",
@@ -32,6 +35,7 @@ const STRIPS: [Strip; 4] = [
         of: |t| t.takeover_us,
         show: |v| micros(Some(v)),
         wide_from: 30.0,
+        whole: false,
     },
     Strip {
         title: "Cycles missed",
@@ -39,6 +43,7 @@ const STRIPS: [Strip; 4] = [
         of: |t| t.cycles_missed.map(|n| n as f64),
         show: significant,
         wide_from: 300.0,
+        whole: true,
     },
     Strip {
         title: "Largest bump",
@@ -46,13 +51,15 @@ const STRIPS: [Strip; 4] = [
         of: |t| t.bump.max,
         show: |v| percent(Some(v)),
         wide_from: 30.0,
+        whole: false,
     },
 ];
 
-const SIZE: Point = (470.0, 172.0);
+const SIZE: Point = (470.0, 184.0);
 const LEFT: f64 = 44.0;
-const ROWS: [(Kind, f64); 2] = [(Kind::Hot, 46.0), (Kind::Cold, 112.0)];
-const DOT: f64 = 2.6;
+const ROWS: [(Kind, f64); 2] = [(Kind::Hot, 52.0), (Kind::Cold, 124.0)];
+/// Width of the margin for what is beyond the scale.
+const ASIDE: f64 = 96.0;
 
 /// The four of them.
 pub(super) fn draw(report: &Report) -> String {
@@ -72,41 +79,57 @@ pub(super) fn draw(report: &Report) -> String {
 
 impl Strip {
     fn draw(&self, report: &Report) -> String {
-        let values = || report.trials.iter().filter_map(self.of).filter(|v| v.is_finite());
-        let Some((lo, hi)) = extent(values(), 0.0) else {
+        let settings = &report.settings;
+        let of = |keep: &dyn Fn(&Trial) -> bool| -> Vec<f64> {
+            let kept = report.trials.iter().filter(|t| keep(t));
+            kept.filter_map(self.of).filter(|v| v.is_finite()).collect()
+        };
+        let (all, fair) = (of(&|_| true), of(&|t| !t.stalled(settings)));
+        let Some(whole) = extent(all.iter().copied(), 0.0) else {
             return format!("<p class=\"none\">{}: {NOT_MEASURED}.</p>", self.title);
         };
-        let px = (LEFT + 8.0, SIZE.0 - 16.0);
-        let least = values().filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
-        let decades = least.is_finite() && hi / least > self.wide_from;
-        let scale = if decades {
+        let (lo, mut hi) = extent(fair.iter().copied(), 0.0).unwrap_or(whole);
+        // Stalls that would squeeze the others go to the margin, with their number.
+        let aside = whole.1 > hi + 2.0 * (hi - lo).max(0.1 * hi);
+        if !aside {
+            hi = whole.1;
+        }
+        let px = (LEFT + 8.0, SIZE.0 - if aside { ASIDE } else { 16.0 });
+        let least = all.iter().copied().filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
+        let scale = if least.is_finite() && hi / least > self.wide_from {
             Scale::log((least, hi), px)
         } else {
-            // A scale that starts at zero unless all values are far from it.
-            let from = if lo > 0.5 * hi { lo - 0.1 * (hi - lo) } else { 0.0 };
+            // From zero, unless all values are far from it.
+            let from = if lo > 0.5 * hi && !self.whole { lo - 0.1 * (hi - lo) } else { 0.0 };
             Scale::linear((from, hi + 0.04 * (hi - from)), px)
         };
         sheet(SIZE, "panel", &format!("{}: one dot a trial", self.title), |sheet| {
-            self.frame(sheet, &scale);
+            self.frame(sheet, &scale, aside);
             for (kind, y) in ROWS {
                 self.row(sheet, report, kind, y, &scale);
             }
         })
     }
 
-    fn frame(&self, sheet: &mut Sheet<'_>, scale: &Scale) {
+    fn frame(&self, sheet: &mut Sheet<'_>, scale: &Scale, aside: bool) {
         let bottom = SIZE.1 - 24.0;
-        for tick in scale.ticks(5) {
-            let Some(x) = scale.at(tick) else { continue };
+        let right = SIZE.0 - if aside { ASIDE } else { 0.0 };
+        let look = Type::new(Ink::Muted, Hang::Middle).size(12.0);
+        for tick in scale.ticks(4) {
+            let Some(x) = scale.at(tick).filter(|_| !self.whole || tick.fract() == 0.0) else { continue };
             sheet.line((x, 12.0), (x, bottom), Ink::Grid, 1.0);
-            let look = Type::new(Ink::Muted, Hang::Middle).size(11.0);
             sheet.text((x, bottom + 13.0), &(self.show)(tick), look);
         }
-        sheet.line((LEFT, bottom), (SIZE.0, bottom), Ink::Faint, 1.0);
+        sheet.line((LEFT, bottom), (right, bottom), Ink::Faint, 1.0);
+        if aside {
+            sheet.rect((right + 8.0, 12.0), (SIZE.0, bottom), Ink::Wash, 1.0);
+            sheet.text((right + ASIDE / 2.0 + 4.0, bottom + 13.0), "stalled, beyond", look);
+        }
     }
 
     fn row(&self, sheet: &mut Sheet<'_>, report: &Report, kind: Kind, y: f64, scale: &Scale) {
         sheet.text((0.0, y), kind.name(), Type::new(ink(kind), Hang::Left).bold());
+        let settings = &report.settings;
         let rows: Vec<(&Trial, f64)> = report
             .trials
             .iter()
@@ -117,47 +140,63 @@ impl Strip {
             sheet.text((LEFT + 8.0, y), NOT_MEASURED, Type::new(Ink::Faint, Hang::Left));
             return;
         }
-        let mut swarm = Swarm::default();
+        let fair = rows.iter().filter(|(t, _)| !t.stalled(settings)).map(|r| r.1);
+        if let Some((value, x)) = median(fair).and_then(|m| Some((m, scale.at(m)?))) {
+            sheet.line((x, y - 24.0), (x, y + 24.0), Ink::Text, 1.4);
+            let (shift, hang) = if x > SIZE.0 - 110.0 { (-5.0, Hang::Right) } else { (5.0, Hang::Left) };
+            let look = Type::new(Ink::Text, hang).size(12.0);
+            sheet.text((x + shift, y - 27.0), &format!("median {}", (self.show)(value)), look);
+        }
+        let mut swarm = Swarm::new(rows.len());
+        let mut aside = 0;
         for (trial, value) in &rows {
-            let Some(x) = scale.at(*value) else { continue };
-            let at = (x, y + swarm.lift(x));
-            let ink = if trial.torn { Ink::Alarm } else { ink(kind) };
-            if trial.stalled(&report.settings) {
-                sheet.ring(at, DOT + 0.6, ink, 1.2);
+            let stalled = trial.stalled(settings);
+            let beyond = stalled && !scale.within(*value);
+            let at = if beyond {
+                aside += 1;
+                (SIZE.0 - ASIDE + 18.0, y - 20.0 + 14.0 * f64::from(aside - 1).min(3.0))
             } else {
-                sheet.dot(at, DOT, ink, 0.62);
+                let Some(x) = scale.at(*value) else { continue };
+                swarm.place(x, y)
+            };
+            let ink = if trial.torn { Ink::Alarm } else { ink(kind) };
+            match stalled {
+                true => sheet.ring(at, swarm.radius + 0.8, ink, 1.3),
+                false => sheet.dot(at, swarm.radius, ink, 0.62),
             }
-            let note = if trial.stalled(&report.settings) { ", machine stalled" } else { "" };
+            if beyond && aside <= 4 {
+                let look = Type::new(ink, Hang::Left).size(12.0);
+                sheet.text((at.0 + 8.0, at.1), &(self.show)(*value), look);
+            }
+            let note = if stalled { ", machine stalled" } else { "" };
             let words = format!("trial {}, {}: {}{note}", trial.index, kind.name(), (self.show)(*value));
             sheet.tip((at.0 - 4.0, at.1 - 4.0), (at.0 + 4.0, at.1 + 4.0), &words);
         }
-        let fair = rows.iter().filter(|(t, _)| !t.stalled(&report.settings)).map(|r| r.1);
-        let Some((value, x)) = median(fair).and_then(|m| Some((m, scale.at(m)?))) else { return };
-        sheet.line((x, y - 22.0), (x, y + 24.0), Ink::Text, 1.4);
-        let near_end = x > SIZE.0 - 90.0;
-        let (shift, hang) = if near_end { (-4.0, Hang::Right) } else { (4.0, Hang::Left) };
-        let look = Type::new(Ink::Text, hang).size(11.0);
-        sheet.text((x + shift, y - 26.0), &format!("median {}", (self.show)(value)), look);
     }
 }
 
-/// Stacks dots that would lie on each other, up and down in turn, as far as the row is high.
-#[derive(Default)]
+/// Places dots that would lie on each other in stacks, up and down in turn, and full stacks side by side.
 struct Swarm {
+    radius: f64,
     taken: Vec<u32>,
 }
 
 impl Swarm {
-    fn lift(&mut self, x: f64) -> f64 {
-        let column = (x / (2.0 * DOT)).max(0.0) as usize;
+    fn new(dots: usize) -> Self {
+        Self { radius: if dots > 120 { 1.8 } else { 2.6 }, taken: Vec::new() }
+    }
+
+    fn place(&mut self, x: f64, y: f64) -> Point {
+        let step = 2.0 * self.radius;
+        let column = (x / step).max(0.0) as usize;
         if self.taken.len() <= column {
             self.taken.resize(column + 1, 0);
         }
         let n = self.taken[column];
         self.taken[column] += 1;
-        let step = f64::from(n.div_ceil(2)) * (2.0 * DOT - 0.4);
-        let side = if n.is_multiple_of(2) { 1.0 } else { -1.0 };
-        // Above the row's height the stack starts over, shifted, so that dots overlap instead of leaving.
-        side * if step > 20.0 { step % 20.0 + 1.3 } else { step }
+        let high = (38.0 / step) as u32;
+        let turn = |n: u32| f64::from(n.div_ceil(2)) * if n.is_multiple_of(2) { 1.0 } else { -1.0 };
+        // So many that even the stacks beside are full: dots overlap rather than stray.
+        (x + turn(n / high % 12) * step, y + turn(n % high) * step)
     }
 }

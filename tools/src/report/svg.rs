@@ -88,7 +88,7 @@ pub(super) struct Type {
 
 impl Type {
     pub(super) fn new(ink: Ink, hang: Hang) -> Self {
-        Self { size: 12.0, ink, bold: false, hang }
+        Self { size: 12.5, ink, bold: false, hang }
     }
 
     pub(super) fn bold(self) -> Self {

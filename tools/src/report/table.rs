@@ -1,13 +1,15 @@
 //! Every trial, one row each. Contract: nothing is left out and nothing is summed up; what is wrong in a row is said in it.
 
 use super::data::{Cut, Report, Trial};
-use super::text::{NOT_MEASURED, count, escape, micros, percent, significant};
+use super::text::{NOT_MEASURED, count, escape};
 
-const HEAD: &str = "<thead><tr>\
-<th>#</th><th>standby</th><th>kill hit</th><th>cut of the dead</th><th>cut exposed</th><th>behind</th>\
-<th>detection</th><th>takeover</th><th>missed</th>\
-<th>bump: levels</th><th>pumps</th><th>axis</th><th>largest</th>\
-<th>stall</th><th>stale acc. / ref.</th><th class=\"words\">remarks</th></tr></thead>";
+const HEAD: &str = "<thead>\
+<tr><td colspan=\"3\"></td><th colspan=\"3\">cut (epoch, cycle)</th><th colspan=\"3\">takeover</th>\
+<th colspan=\"4\">bump, % of span</th><td></td><th colspan=\"2\">stale outputs</th><td></td></tr>\
+<tr><th>#</th><th>standby</th><th>kill hit</th><th>of the dead</th><th>exposed</th><th>behind</th>\
+<th>detection ms</th><th>takeover µs</th><th>cycles missed</th>\
+<th>levels</th><th>pumps</th><th>axis</th><th>largest</th>\
+<th>stall ms</th><th>accepted</th><th>refused</th><th class=\"words\">remarks</th></tr></thead>";
 
 /// The table.
 pub(super) fn draw(report: &Report) -> String {
@@ -33,13 +35,14 @@ fn row(report: &Report, t: &Trial) -> String {
         remarks.push("axis lost".to_string());
     }
     if stalled {
-        remarks.push("machine stalled, counted apart".to_string());
+        remarks.push("machine stalled".to_string());
     }
     if let Some(why) = &t.refused {
         remarks.push(format!("refused: {}", escape(why)));
     }
-    let bump = |v: Option<f64>| dash(v.filter(|v| v.is_finite()).map(|v| percent(Some(v))));
-    let time = |v: Option<f64>| dash(v.filter(|v| v.is_finite()).map(|v| micros(Some(v))));
+    let fixed = |v: Option<f64>, by: f64, places: usize| {
+        dash(v.filter(|v| v.is_finite()).map(|v| format!("{:.places$}", v * by)))
+    };
     let number = |v: Option<u64>| dash(v.map(count));
     let cells = [
         count(t.index),
@@ -48,15 +51,16 @@ fn row(report: &Report, t: &Trial) -> String {
         dash(t.cut_dead.map(cut)),
         dash(t.cut_exposed.map(cut)),
         number(t.cycles_behind),
-        time(t.detection_us),
-        time(t.takeover_us),
+        fixed(t.detection_us, 1e-3, 3),
+        fixed(t.takeover_us, 1.0, 1),
         number(t.cycles_missed),
-        bump(t.bump.levels),
-        bump(t.bump.pumps),
-        bump(t.bump.axis),
-        bump(t.bump.max),
-        dash(t.stall_ms_max.filter(|v| v.is_finite()).map(|v| format!("{}\u{a0}ms", significant(v)))),
-        format!("{} / {}", count(t.gate_stale_accepted), count(t.gate_stale_refused)),
+        fixed(t.bump.levels, 100.0, 3),
+        fixed(t.bump.pumps, 100.0, 3),
+        fixed(t.bump.axis, 100.0, 3),
+        fixed(t.bump.max, 100.0, 3),
+        fixed(t.stall_ms_max, 1.0, 2),
+        count(t.gate_stale_accepted),
+        count(t.gate_stale_refused),
     ];
     let cells: String = cells.iter().map(|c| format!("<td>{c}</td>")).collect();
     format!(

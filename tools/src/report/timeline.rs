@@ -6,7 +6,7 @@ use super::data::{Kind, Report, Tick, Trace};
 use super::figures::{Pair, ink};
 use super::scale::{Scale, extent};
 use super::svg::{Hang, Ink, Point, Sheet, Type, sheet};
-use super::text::{NOT_MEASURED, after_ms, many, significant};
+use super::text::{NOT_MEASURED, after_ms, count, significant};
 
 /// What a pump was told in a tick.
 type Volts = fn(&Tick) -> f64;
@@ -14,7 +14,7 @@ type Volts = fn(&Tick) -> f64;
 /// The window, in milliseconds around the kill.
 const WINDOW: (f64, f64) = (-5.0, 20.0);
 const LANE: f64 = 24.0;
-const PUMP: f64 = 64.0;
+const PUMP: f64 = 60.0;
 const HEAD: f64 = 56.0;
 
 /// Both kills, one above the other on one time axis.
@@ -49,25 +49,20 @@ impl Block<'_> {
             let bold = Type::new(ink(kind), Hang::Left).bold().size(14.0);
             sheet.text((0.0, 10.0), &format!("{} standby", capital(kind)), bold);
             let wide = class == "wide";
-            sheet.text(
-                (if wide { left } else { 110.0 }, 10.0),
-                &self.gap(),
-                Type::new(Ink::Muted, Hang::Left),
-            );
             self.lanes(sheet, &x, left, wide);
             self.marks(sheet, &x, wide);
             self.pump(sheet, &x, left);
             let bottom = height - 24.0;
             for tick in x.ticks(if wide { 25 } else { 6 }) {
                 let Some(at) = x.at(tick) else { continue };
-                let small = Type::new(Ink::Muted, Hang::Middle).size(11.0);
+                let small = Type::new(Ink::Muted, Hang::Middle).size(11.5);
                 let sign = if tick > 0.0 { "+" } else { "" };
                 sheet.line((at, bottom), (at, bottom + 4.0), Ink::Faint, 1.0);
                 sheet.text((at, bottom + 13.0), &format!("{sign}{}", significant(tick)), small);
             }
             sheet.line((left, bottom), (right, bottom), Ink::Faint, 1.0);
             if wide {
-                let small = Type::new(Ink::Muted, Hang::Right).size(11.0);
+                let small = Type::new(Ink::Muted, Hang::Right).size(11.5);
                 sheet.text((left - 12.0, bottom + 13.0), "ms after the kill", small);
             }
         });
@@ -115,6 +110,7 @@ impl Block<'_> {
             }
             sheet.tip(a, b, &words(tick, stale));
         }
+        self.say_gap(sheet, x);
     }
 
     fn marks(&self, sheet: &mut Sheet<'_>, x: &Scale, wide: bool) {
@@ -135,16 +131,30 @@ impl Block<'_> {
         }
     }
 
+    /// How long the plant held the last output, beside the cells that show it.
+    fn say_gap(&self, sheet: &mut Sheet<'_>, x: &Scale) {
+        let held = window(self.trace).filter(|t| t.time_ms >= 0.0 && !t.fresh).last();
+        let end = held.map_or(0.0, |t| t.time_ms + 1.0);
+        let row = HEAD + 2.5 * LANE;
+        let (at, hang, ink) =
+            if end > 10.0 { (0.0, Hang::Right, Ink::Muted) } else { (end, Hang::Left, Ink::Text) };
+        if let Some(px) = x.at(at) {
+            let shift = if hang == Hang::Left { 7.0 } else { -7.0 };
+            sheet.text((px + shift, row), &self.gap(), Type::new(ink, hang).size(11.5));
+        }
+    }
+
     /// What the first pump was told, as the steps that it is.
     fn pump(&self, sheet: &mut Sheet<'_>, x: &Scale, left: f64) {
         let top = HEAD + 3.0 * LANE + 16.0;
         let y = Scale::linear(self.volts, (top + PUMP, top));
-        let small = Type::new(Ink::Muted, Hang::Right).size(11.0);
+        let small = Type::new(Ink::Muted, Hang::Right).size(11.5);
         for tick in y.ticks(2) {
             let Some(at) = y.at(tick) else { continue };
             sheet.line((left, at), (x.at(WINDOW.1).unwrap_or(left), at), Ink::Grid, 1.0);
             sheet.text((left - 12.0, at), &format!("{} V", significant(tick)), small);
         }
+        sheet.text((left - 12.0, top - 4.0), "pump 1", small);
         let paths: [(Volts, Ink, f64); 2] =
             [(|t| t.pumps_twin_v[0], Ink::Twin, 5.0), (|t| t.pumps_real_v[0], ink(self.trace.kind), 1.8)];
         for (of, ink, width) in paths {
@@ -173,7 +183,7 @@ impl Block<'_> {
         let held = window(self.trace).filter(|t| t.time_ms >= 0.0 && !t.fresh).count() as u64;
         match held {
             0 => "a fresh output in every millisecond shown".into(),
-            n => format!("{} without a fresh output", many(n, "millisecond")),
+            n => format!("{} ms without a fresh output", count(n)),
         }
     }
 }
