@@ -65,7 +65,7 @@ fn settings(report: &Report) -> String {
         ("Frames in a cycle", number(s.frames_per_cycle)),
         (
             "Stall that sets a trial apart",
-            s.axis_tolerance_ms.map_or("none set".into(), |v| format!("above {}\u{a0}ms", significant(v))),
+            s.axis_tolerance_ms.map_or("not set".into(), |v| format!("above {}\u{a0}ms", significant(v))),
         ),
         ("Seed", report.summary.seed.to_string()),
         ("Trials", count(report.summary.trials)),
