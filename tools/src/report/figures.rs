@@ -5,7 +5,7 @@ use super::chart::{Chart, Curve, Mark, both};
 use super::data::{Kind, Report, Tick, Trace};
 use super::scale::extent;
 use super::svg::Ink;
-use super::text::{NOT_MEASURED, after_ms, escape, significant};
+use super::text::{NOT_MEASURED, after_ms, escape, percent, precise};
 
 /// The traces that the page draws.
 pub(super) struct Pair<'a> {
@@ -125,7 +125,7 @@ pub(super) fn axis(report: &Report, pair: &Pair<'_>) -> String {
         named: true,
         span: 0.0,
         decades_from: None,
-        show: significant,
+        show: precise,
     };
     figure(&[chart], 400.0)
 }
@@ -148,7 +148,7 @@ pub(super) fn deviation(pair: &Pair<'_>) -> String {
         named: true,
         span: 0.0,
         decades_from: Some(FLOOR),
-        show: |v| format!("{} %", significant(v * 100.0)),
+        show: |v| percent(Some(v)),
     };
     figure(&[chart], 320.0)
 }
@@ -187,7 +187,7 @@ pub(super) fn process(pair: &Pair<'_>) -> String {
             named: false,
             span: if unit == "cm" { centimetres } else { volts },
             decades_from: None,
-            show: significant,
+            show: precise,
         };
         let drawing = chart.draw((320.0, 190.0), "panel");
         format!("<div class=\"cell\"><h4>{}</h4>{}</div>", escape(&name), hover(&drawing, &chart))

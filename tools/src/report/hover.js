@@ -14,7 +14,7 @@ for (const box of document.querySelectorAll(".hover")) {
     plot.addEventListener("pointermove", (event) => {
       const area = plot.getBoundingClientRect();
       const at = (event.clientX - area.left) / area.width;
-      if (at < left || at > right) return hide();
+      if (!(at >= left && at <= right)) return hide();
       const time = from + ((at - left) / (right - left)) * (to - from);
       readout.replaceChildren(line(`${Math.round(time) > 0 ? "+" : ""}${Math.round(time)} ms`, ""));
       for (const curve of curves) {

@@ -6,14 +6,14 @@ use super::figures::ink;
 use super::scale::{Scale, extent};
 use super::summary::median;
 use super::svg::{Hang, Ink, Point, Sheet, Type, sheet};
-use super::text::{NOT_MEASURED, micros, percent, significant};
+use super::text::{Digits, NOT_MEASURED, micros_in, percent_in, precise, significant};
 
 /// One quantity of a trial.
 struct Strip {
     title: &'static str,
     under: &'static str,
     of: fn(&Trial) -> Option<f64>,
-    show: fn(f64) -> String,
+    show: fn(f64, Digits) -> String,
     /// Decades where the greatest is this many times the least.
     wide_from: f64,
     /// Whether the values are counts.
@@ -25,7 +25,7 @@ const STRIPS: [Strip; 4] = [
         title: "Detection",
         under: "last sign of life → silence declared",
         of: |t| t.detection_us,
-        show: |v| micros(Some(v)),
+        show: micros_in,
         wide_from: 30.0,
         whole: false,
     },
@@ -33,7 +33,7 @@ const STRIPS: [Strip; 4] = [
         title: "Takeover",
         under: "silence declared → first commit",
         of: |t| t.takeover_us,
-        show: |v| micros(Some(v)),
+        show: micros_in,
         wide_from: 30.0,
         whole: false,
     },
@@ -41,15 +41,15 @@ const STRIPS: [Strip; 4] = [
         title: "Cycles missed",
         under: "cycles without a fresh output",
         of: |t| t.cycles_missed.map(|n| n as f64),
-        show: significant,
+        show: |v, digits| digits(v),
         wide_from: 300.0,
         whole: true,
     },
     Strip {
         title: "Largest bump",
-        under: "worst distance from the twin, share of span",
+        under: "distance from the twin, % of span",
         of: |t| t.bump.max,
-        show: |v| percent(Some(v)),
+        show: percent_in,
         wide_from: 30.0,
         whole: false,
     },
@@ -118,7 +118,7 @@ impl Strip {
         for tick in scale.ticks(4) {
             let Some(x) = scale.at(tick).filter(|_| !self.whole || tick.fract() == 0.0) else { continue };
             sheet.line((x, 12.0), (x, bottom), Ink::Grid, 1.0);
-            sheet.text((x, bottom + 13.0), &(self.show)(tick), look);
+            sheet.text((x, bottom + 13.0), &(self.show)(tick, precise), look);
         }
         sheet.line((LEFT, bottom), (right, bottom), Ink::Faint, 1.0);
         if aside {
@@ -145,16 +145,28 @@ impl Strip {
             sheet.line((x, y - 24.0), (x, y + 24.0), Ink::Text, 1.4);
             let (shift, hang) = if x > SIZE.0 - 110.0 { (-5.0, Hang::Right) } else { (5.0, Hang::Left) };
             let look = Type::new(Ink::Text, hang).size(12.0);
-            sheet.text((x + shift, y - 27.0), &format!("median {}", (self.show)(value)), look);
+            sheet.text((x + shift, y - 27.0), &format!("median {}", (self.show)(value, significant)), look);
         }
         let mut swarm = Swarm::new(rows.len());
-        let mut aside = 0;
+        let beyond = |t: &Trial, v: f64| t.stalled(settings) && !scale.within(v);
+        let margin = rows.iter().filter(|(t, v)| beyond(t, *v)).map(|r| r.1);
+        let alone = margin.clone().count() <= 4;
+        if let Some(most) = margin.max_by(f64::total_cmp).filter(|_| !alone) {
+            let look = Type::new(ink(kind), Hang::Left).size(12.0);
+            sheet.text(
+                (SIZE.0 - ASIDE + 14.0, y - 32.0),
+                &format!("up to {}", (self.show)(most, significant)),
+                look,
+            );
+        }
+        let mut aside = 0_usize;
         for (trial, value) in &rows {
             let stalled = trial.stalled(settings);
-            let beyond = stalled && !scale.within(*value);
+            let beyond = beyond(trial, *value);
             let at = if beyond {
                 aside += 1;
-                (SIZE.0 - ASIDE + 18.0, y - 20.0 + 14.0 * f64::from(aside - 1).min(3.0))
+                let place = (aside - 1) as f64;
+                (SIZE.0 - ASIDE + 18.0 + 9.0 * (place / 4.0).floor(), y - 20.0 + 13.0 * (place % 4.0))
             } else {
                 let Some(x) = scale.at(*value) else { continue };
                 swarm.place(x, y)
@@ -164,12 +176,13 @@ impl Strip {
                 true => sheet.ring(at, swarm.radius + 0.8, ink, 1.3),
                 false => sheet.dot(at, swarm.radius, ink, 0.62),
             }
-            if beyond && aside <= 4 {
+            if beyond && alone {
                 let look = Type::new(ink, Hang::Left).size(12.0);
-                sheet.text((at.0 + 8.0, at.1), &(self.show)(*value), look);
+                sheet.text((at.0 + 8.0, at.1), &(self.show)(*value, significant), look);
             }
             let note = if stalled { ", machine stalled" } else { "" };
-            let words = format!("trial {}, {}: {}{note}", trial.index, kind.name(), (self.show)(*value));
+            let words =
+                format!("trial {}, {}: {}{note}", trial.index, kind.name(), (self.show)(*value, significant));
             sheet.tip((at.0 - 4.0, at.1 - 4.0), (at.0 + 4.0, at.1 + 4.0), &words);
         }
     }

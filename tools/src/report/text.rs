@@ -58,48 +58,68 @@ pub(super) fn many(n: u64, one: &str) -> String {
     format!("{}{NBSP}{one}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
-/// Three significant digits, without an exponent and without trailing zeros behind a unit's worth.
+/// Three significant digits: enough for a measurement.
 pub(super) fn significant(value: f64) -> String {
+    digits(value, 3)
+}
+
+/// Five significant digits: enough to tell one tick, or one millisecond, from the next.
+pub(super) fn precise(value: f64) -> String {
+    digits(value, 5)
+}
+
+/// So many significant digits, without an exponent and without trailing zeros behind the point.
+fn digits(value: f64, wanted: i32) -> String {
     if !value.is_finite() {
         return NOT_MEASURED.into();
     }
     if value == 0.0 {
         return "0".into();
     }
-    let places = (2 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    let places = (wanted - 1 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
     let fixed = format!("{value:.places$}");
     let short = if fixed.contains('.') { fixed.trim_end_matches('0').trim_end_matches('.') } else { &fixed };
     if matches!(short, "-0" | "") { "0".into() } else { short.replace('-', "−") }
 }
 
-/// A number with its unit.
-pub(super) fn with_unit(value: Option<f64>, unit: &str) -> String {
-    match value.filter(|v| v.is_finite()) {
-        Some(v) => format!("{}{NBSP}{unit}", significant(v)),
-        None => NOT_MEASURED.into(),
-    }
+/// How many digits of a value are shown.
+pub(super) type Digits = fn(f64) -> String;
+
+fn with_unit(value: f64, unit: &str, digits: Digits) -> String {
+    format!("{}{NBSP}{unit}", digits(value))
 }
 
 /// Microseconds, shown as µs, ms or s.
 pub(super) fn micros(us: Option<f64>) -> String {
-    match us.filter(|v| v.is_finite()) {
-        Some(v) if v.abs() >= 999_500.0 => with_unit(Some(v / 1e6), "s"),
-        Some(v) if v.abs() >= 999.5 => with_unit(Some(v / 1e3), "ms"),
-        other => with_unit(other, "µs"),
+    us.filter(|v| v.is_finite()).map_or(NOT_MEASURED.into(), |v| micros_in(v, significant))
+}
+
+/// Microseconds with a choice of digits.
+pub(super) fn micros_in(us: f64, digits: Digits) -> String {
+    match us.abs() {
+        v if v >= 999_500.0 => with_unit(us / 1e6, "s", digits),
+        v if v >= 999.5 => with_unit(us / 1e3, "ms", digits),
+        _ => with_unit(us, "µs", digits),
     }
 }
 
 /// A fraction, shown as a percentage.
 pub(super) fn percent(fraction: Option<f64>) -> String {
-    with_unit(fraction.map(|v| v * 100.0), "%")
+    fraction.filter(|v| v.is_finite()).map_or(NOT_MEASURED.into(), |v| percent_in(v, significant))
+}
+
+/// A fraction with a choice of digits.
+pub(super) fn percent_in(fraction: f64, digits: Digits) -> String {
+    with_unit(fraction * 100.0, "%", digits)
 }
 
 /// Bytes, shown as B, KiB or MiB.
 pub(super) fn bytes(n: Option<f64>) -> String {
     match n.filter(|v| v.is_finite()) {
-        Some(v) if v >= 1_048_576.0 => with_unit(Some(v / 1_048_576.0), "MiB"),
-        Some(v) if v >= 1024.0 => with_unit(Some(v / 1024.0), "KiB"),
-        other => with_unit(other, "B"),
+        Some(v) if v >= 1_048_576.0 => with_unit(v / 1_048_576.0, "MiB", significant),
+        Some(v) if v >= 1024.0 => with_unit(v / 1024.0, "KiB", significant),
+        Some(v) => with_unit(v, "B", significant),
+        None => NOT_MEASURED.into(),
     }
 }
 

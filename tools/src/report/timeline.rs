@@ -51,6 +51,7 @@ impl Block<'_> {
             let wide = class == "wide";
             self.lanes(sheet, &x, left, wide);
             self.marks(sheet, &x, wide);
+            self.say_later(sheet, right);
             self.pump(sheet, &x, left);
             let bottom = height - 24.0;
             for tick in x.ticks(if wide { 25 } else { 6 }) {
@@ -131,6 +132,14 @@ impl Block<'_> {
         }
     }
 
+    /// A first commit that is beyond the window is still said.
+    fn say_later(&self, sheet: &mut Sheet<'_>, right: f64) {
+        if let Some(ms) = self.trace.takeover_ms.filter(|ms| ms.is_finite() && *ms > WINDOW.1) {
+            let look = Type::new(ink(self.trace.kind), Hang::Right).size(11.5);
+            sheet.text((right, HEAD - 9.0), &format!("first commit {} →", after_ms(ms)), look);
+        }
+    }
+
     /// How long the plant held the last output, beside the cells that show it.
     fn say_gap(&self, sheet: &mut Sheet<'_>, x: &Scale) {
         let held = window(self.trace).filter(|t| t.time_ms >= 0.0 && !t.fresh).last();
@@ -180,9 +189,10 @@ impl Block<'_> {
         if !window(self.trace).any(|t| t.time_ms >= 0.0) {
             return format!("the takeover itself is {NOT_MEASURED}");
         }
-        let held = window(self.trace).filter(|t| t.time_ms >= 0.0 && !t.fresh).count() as u64;
+        // Of the whole trace: a long takeover outlasts the window.
+        let held = self.trace.ticks.iter().filter(|t| t.time_ms >= 0.0 && !t.fresh).count() as u64;
         match held {
-            0 => "a fresh output in every millisecond shown".into(),
+            0 => "a fresh output in every millisecond".into(),
             n => format!("{} ms without a fresh output", count(n)),
         }
     }
