@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Keep the state of two or more real-time controllers in step, and let a standby carry on when one dies.
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod config;
+mod error;
+mod node;
+mod pacer;
+mod segment;
+mod turn;
+
+pub use config::{Config, ConfigError, Track};
+pub use error::{LoopError, OpenError};
+pub use mirror_core::gate::{Gate, Token};
+pub use mirror_core::region::{Counter, Event, EventKind, Found, Phase};
+pub use mirror_core::wire::SyncState;
+pub use mirror_core::{Cut, Epoch, Layout};
+pub use mirror_transport::WaitMode;
+pub use node::Node;
+pub use segment::{Look, Place, SegmentError, unlink};
+pub use turn::{Cause, Lead, Receipt, Takeover, Turn, View, Why};

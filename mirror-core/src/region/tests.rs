@@ -121,7 +121,6 @@ fn crash_everywhere(run: impl Fn(&mut Region, u64)) {
             crash::after(None);
         }));
         crash::after(None);
-        drop(region);
         let Err(unwound) = result else { break };
         assert!(unwound.is::<crash::Crash>());
         crashes += 1;
@@ -140,7 +139,6 @@ fn crash_everywhere(run: impl Fn(&mut Region, u64)) {
             returned_seen += returned;
         }
         // A reader of the dead region sees the same.
-        drop(region);
         let mut reader = memory.reader().unwrap();
         let (read, bytes) = reader.read().unwrap();
         assert_eq!((read.cut, bytes), (cut, &expected[..]));
@@ -175,9 +173,10 @@ fn a_recovery_that_dies_itself_is_recovered_from() {
         step(region.live_mut(), 2);
         region.capture(&mut Diff::portable());
         region.seal(&info(2));
-        drop(region);
         crash::after(Some(stores));
-        let result = catch_unwind(AssertUnwindSafe(|| drop(memory.attach())));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let _ = memory.attach();
+        }));
         crash::after(None);
         let (region, _) = memory.attach();
         assert_eq!((region.cut().cycle, &region.live()[..STATE]), (2, &history[2][..]), "store {stores}");
@@ -197,7 +196,6 @@ fn a_half_run_step_leaves_no_trace() {
     commit(&mut region, 1);
     let committed = region.live().to_vec();
     step(region.live_mut(), 2);
-    drop(region);
     let (mut region, found) = memory.attach();
     assert!(matches!(found, Found::Cut { redone: false, returned: 1.., .. }), "{found:?}");
     assert_eq!(region.live(), committed);
@@ -209,7 +207,9 @@ fn a_half_run_step_leaves_no_trace() {
 #[test]
 fn memory_of_another_layout_node_or_kind_is_refused_and_left_alone() {
     let mut memory = Memory::new(STATE);
-    drop(memory.attach());
+    {
+        let _ = memory.attach();
+    };
     let other = Identity { layout: Layout::new("other", 1), ..who() };
     let error = memory.attach_as(&other).unwrap_err();
     assert!(matches!(error, AttachError::Layout { .. }));
@@ -230,7 +230,6 @@ fn a_damaged_seal_is_refused() {
     region.capture(&mut Diff::portable());
     region.seal(&info(1));
     region.header().record.0[1].store(99, Relaxed);
-    drop(region);
     assert!(matches!(memory.attach_as(&who()), Err(AttachError::Damaged { open: 1, done: 0, lines: 99 })));
 }
 
@@ -241,7 +240,6 @@ fn memory_of_another_boot_is_cleared_but_its_epochs_are_remembered() {
     step(region.live_mut(), 1);
     commit(&mut region, 1);
     region.see_epoch(Epoch::new(9, 1, 1));
-    drop(region);
     let (region, found) = memory.attach_as(&Identity { boot: 2, ..who() }).unwrap();
     assert_eq!(found, Found::OtherBoot(info(1)));
     assert_eq!((region.cut(), region.epoch_seen()), (Cut::NONE, Epoch::new(9, 1, 1)));

@@ -1,0 +1,364 @@
+//! What a node is told: in code, or in a TOML file.
+//!
+//! Contract: every setting has its unit in its name, its range in its docs, and a default where one makes sense. What
+//! is wrong in a file is answered with the file, the key, the value and the remedy.
+
+use crate::segment::Place;
+use mirror_core::takeover::MAX_MEMBERS;
+use mirror_core::wire::{MAX_FRAME, MIN_FRAME};
+use mirror_transport::WaitMode;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// All settings of a node. [`Config::new`] fills in the defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The group's name: the same on all members, different from every other group on the network.
+    pub group: String,
+    /// This node, 1 to 255, different on every member.
+    pub node: u8,
+    /// The members that may lead, best first, at most 7; `node` is one of them.
+    pub members: Vec<u8>,
+    /// Name and version of the state's layout ("press-line 4"). Members whose label or size differs refuse each other.
+    pub layout: String,
+    /// Where the region's memory is.
+    pub place: Place,
+    /// File mode of new memory (default 0o600).
+    pub mode: u32,
+    /// The control cycle, microseconds, 10 to 10,000,000 (default 1000).
+    pub period_us: u64,
+    /// Where in the period ticks fall, microseconds on the host's monotonic clock, below the period. `None` (default):
+    /// wherever the loop begins, and for a successor wherever its predecessor's cycles arrived.
+    pub phase_us: Option<u64>,
+    /// Cycles of silence after which a standby takes over, 2 to 1000 (default 5).
+    pub silence_cycles: u32,
+    /// Cycles that a node listens for when it starts, before it leads a silent group; at least twice `silence_cycles`
+    /// (default 100).
+    pub patience_cycles: u32,
+    /// Longest wait of `begin`, microseconds (default 100,000).
+    pub deadline_us: u64,
+    /// How changes are found.
+    pub track: Track,
+    /// How frames travel.
+    pub link: LinkConfig,
+}
+
+/// How changes are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Track {
+    /// By comparing: sees every write, costs a pass over the region.
+    #[default]
+    Diff,
+    /// By what the step marks: costs per mark, blind to what is not marked.
+    Marked,
+}
+
+/// A UDP multicast link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// Multicast address and port.
+    pub address: SocketAddr,
+    /// The interface, by name or by one of its addresses.
+    pub interface: String,
+    /// Routers that frames may pass, 0 to 255 (default 1: none beyond this network).
+    pub ttl: u32,
+    /// Whether other nodes on this host hear this one (default true).
+    pub loopback: bool,
+    /// Largest frame, bytes, 512 to 65,507; the same on all members (default 1472: an Ethernet packet).
+    pub frame_bytes: usize,
+    /// How the loop waits (default block).
+    pub wait: WaitMode,
+    /// Receive buffer, bytes; `None` (default): enough for the whole region every cycle during a stall
+    /// of 60 ms, at most 64 MiB.
+    pub receive_buffer: Option<usize>,
+}
+
+impl Config {
+    /// Node `node` of the group `group`, which meets at the multicast `address` on `interface`; the region's memory is
+    /// named after both. Members: nodes 1 and 2.
+    #[must_use]
+    pub fn new(group: &str, node: u8, address: SocketAddr, interface: &str) -> Self {
+        Self {
+            group: group.into(),
+            node,
+            members: vec![1, 2],
+            layout: String::new(),
+            place: Place::Named(format!("{group}-{node}")),
+            mode: 0o600,
+            period_us: 1000,
+            phase_us: None,
+            silence_cycles: 5,
+            patience_cycles: 100,
+            deadline_us: 100_000,
+            track: Track::Diff,
+            link: LinkConfig {
+                address,
+                interface: interface.into(),
+                ttl: 1,
+                loopback: true,
+                frame_bytes: 1472,
+                wait: WaitMode::Block,
+                receive_buffer: None,
+            },
+        }
+    }
+
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names file, key, value and remedy.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|e| ConfigError {
+            file: file.clone(),
+            key: "(the file)".into(),
+            value: e.to_string(),
+            remedy: "name a file that exists and can be read".into(),
+        })?;
+        Self::parse(&text, &file)
+    }
+
+    /// Reads TOML text; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let at = |key: String, value: String, remedy: String| ConfigError {
+            file: file.into(),
+            key,
+            value,
+            remedy,
+        };
+        let table = toml::Deserializer::parse(text).map_err(|e| {
+            at(place_in(text, e.span()), first_line(e.message()), "mend the TOML syntax there".into())
+        })?;
+        let read: File = serde_path_to_error::deserialize(table).map_err(|e| {
+            let (key, inner) = (e.path().to_string(), e.into_inner());
+            let value = inner.span().and_then(|s| text.get(s)).unwrap_or("").trim().to_string();
+            at(key, value, first_line(inner.message()))
+        })?;
+        let config = read.into_config().map_err(|bad| at(bad.key.into(), bad.value, bad.remedy))?;
+        config.check().map_err(|bad| at(bad.key.into(), bad.value, bad.remedy))?;
+        Ok(config)
+    }
+
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// [`BadValue`] names key, value and remedy.
+    pub fn check(&self) -> Result<(), BadValue> {
+        let within = |key, value: u64, low: u64, high: u64| {
+            if (low..=high).contains(&value) {
+                return Ok(());
+            }
+            Err(BadValue {
+                key,
+                value: value.to_string(),
+                remedy: format!("give a number from {low} to {high}"),
+            })
+        };
+        within("node.id", self.node as u64, 1, 255)?;
+        within("node.members (how many)", self.members.len() as u64, 1, MAX_MEMBERS as u64)?;
+        within("cycle.period_us", self.period_us, 10, 10_000_000)?;
+        within("cycle.phase_us", self.phase_us.unwrap_or(0), 0, self.period_us - 1)?;
+        within("cycle.silence_cycles", self.silence_cycles as u64, 2, 1000)?;
+        let patience = self.silence_cycles as u64 * 2;
+        within("cycle.patience_cycles", self.patience_cycles as u64, patience, 1_000_000)?;
+        within("cycle.deadline_us", self.deadline_us, 1, 3_600_000_000)?;
+        within("link.ttl", self.link.ttl as u64, 0, 255)?;
+        within("link.frame_bytes", self.link.frame_bytes as u64, MIN_FRAME as u64, MAX_FRAME as u64)?;
+        within("region.mode", self.mode as u64, 0o200, 0o777)?;
+        let members = format!("{:?}", self.members);
+        let bad = |key, value: &str, remedy: &str| {
+            Err(BadValue { key, value: value.into(), remedy: remedy.into() })
+        };
+        if !self.members.contains(&self.node) {
+            return bad("node.members", &members, "list all members that may lead, this node among them");
+        }
+        let twice = |(i, id): (usize, &u8)| *id == 0 || self.members[..i].contains(id);
+        if self.members.iter().enumerate().any(twice) {
+            return bad("node.members", &members, "list each id from 1 to 255 once");
+        }
+        if self.group.is_empty() {
+            return bad("group.name", "", "name the group, the same on all members");
+        }
+        if !self.link.address.ip().is_multicast() {
+            let remedy = "give a multicast address, such as 239.255.77.1:7701 or [ff15::77]:7701";
+            return bad("link.address", &self.link.address.to_string(), remedy);
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {key} = {value:?}: {remedy}")]
+pub struct ConfigError {
+    /// The file.
+    pub file: String,
+    /// The key, with its table; or where in the file.
+    pub key: String,
+    /// What stands there.
+    pub value: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// A setting out of its range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value:?}: {remedy}")]
+pub struct BadValue {
+    /// The key, as in the file.
+    pub key: &'static str,
+    /// What it holds.
+    pub value: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().into()
+}
+
+fn place_in(text: &str, span: Option<std::ops::Range<usize>>) -> String {
+    let before = span.and_then(|s| text.get(..s.start)).unwrap_or_default();
+    format!("line {}", before.matches('\n').count() + 1)
+}
+
+/// The file, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    node: NodeTable,
+    group: GroupTable,
+    #[serde(default)]
+    region: RegionTable,
+    #[serde(default)]
+    cycle: CycleTable,
+    #[serde(default)]
+    track: TrackTable,
+    link: LinkTable,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeTable {
+    id: u8,
+    members: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupTable {
+    name: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RegionTable {
+    layout: Option<String>,
+    kind: Option<Kind>,
+    name: Option<String>,
+    path: Option<PathBuf>,
+    mode: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Named,
+    File,
+    Memfd,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct CycleTable {
+    period_us: Option<u64>,
+    phase_us: Option<u64>,
+    silence_cycles: Option<u32>,
+    patience_cycles: Option<u32>,
+    deadline_us: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TrackTable {
+    #[serde(default)]
+    kind: Track,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkTable {
+    address: SocketAddr,
+    interface: String,
+    ttl: Option<u32>,
+    loopback: Option<bool>,
+    frame_bytes: Option<usize>,
+    wait: Option<Wait>,
+    receive_buffer: Option<usize>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Wait {
+    Spin,
+    Yield,
+    Block,
+}
+
+impl File {
+    fn into_config(self) -> Result<Config, BadValue> {
+        let Self { node, group, region, cycle, track, link } = self;
+        let base = Config::new(&group.name, node.id, link.address, &link.interface);
+        let mode = match &region.mode {
+            None => base.mode,
+            Some(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).map_err(|_| BadValue {
+                key: "region.mode",
+                value: text.clone(),
+                remedy: "give octal digits in quotes, such as \"0600\"".into(),
+            })?,
+        };
+        let named = || Place::Named(region.name.clone().unwrap_or(format!("{}-{}", base.group, base.node)));
+        let place = match (region.kind, region.path) {
+            (Some(Kind::File), Some(path)) | (None, Some(path)) => Place::File(path),
+            (Some(Kind::File), None) => {
+                let remedy = "a region in a file needs its path".into();
+                return Err(BadValue { key: "region.path", value: String::new(), remedy });
+            }
+            (Some(Kind::Memfd), _) => Place::Anonymous,
+            (Some(Kind::Named) | None, _) => named(),
+        };
+        Ok(Config {
+            members: node.members,
+            layout: region.layout.unwrap_or_default(),
+            place,
+            mode,
+            period_us: cycle.period_us.unwrap_or(base.period_us),
+            phase_us: cycle.phase_us,
+            silence_cycles: cycle.silence_cycles.unwrap_or(base.silence_cycles),
+            patience_cycles: cycle.patience_cycles.unwrap_or(base.patience_cycles),
+            deadline_us: cycle.deadline_us.unwrap_or(base.deadline_us),
+            track: track.kind,
+            link: LinkConfig {
+                ttl: link.ttl.unwrap_or(base.link.ttl),
+                loopback: link.loopback.unwrap_or(base.link.loopback),
+                frame_bytes: link.frame_bytes.unwrap_or(base.link.frame_bytes),
+                wait: match link.wait {
+                    Some(Wait::Spin) => WaitMode::Spin,
+                    Some(Wait::Yield) => WaitMode::Yield,
+                    Some(Wait::Block) => WaitMode::Block,
+                    None => base.link.wait,
+                },
+                receive_buffer: link.receive_buffer,
+                ..base.link
+            },
+            group: base.group,
+            node: base.node,
+        })
+    }
+}

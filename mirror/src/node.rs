@@ -1,0 +1,402 @@
+//! The node: one member of a group, with its region, its link and its loop.
+//!
+//! Contract: everything is allocated, mapped and locked in [`Node::open`]. After that no call allocates, takes a lock, writes a
+//! log line or does unbounded work. One thread, the caller's, does it all.
+
+use crate::clock;
+use crate::config::{Config, LinkConfig, Track};
+use crate::error::{LoopError, OpenError};
+use crate::pacer::Pacer;
+use crate::segment::Segment;
+use crate::turn::{Cycle, Lead, Takeover, Turn, View};
+use bytemuck::Pod;
+use mirror_core::primary::Published;
+use mirror_core::region::{AttachError, Counter, CutInfo, EventKind, Found, Identity, Map, PAGE, Phase};
+use mirror_core::takeover::{self, Cause, Heard, MAX_MEMBERS, Settings, Why};
+use mirror_core::track::{Diff, Marked};
+use mirror_core::wire::{Ids, MIN_FRAME, SyncState, own_node_offset};
+use mirror_core::{Cut, Layout, Member, Region, Token, Tracker, checksum};
+use mirror_transport::udp::{NodeFilter, UdpConfig, UdpLink, receive_buffer_for};
+use mirror_transport::{Link, Nanos};
+use std::marker::PhantomData;
+use std::time::Duration;
+
+/// Most frames taken off the link before the clock is looked at again.
+const LISTEN: usize = 256;
+
+/// Most that is asked for as receive buffer unless the configuration says more.
+const MOST_RECEIVE_BUFFER: usize = 64 << 20;
+
+/// How often members say what they hold and want.
+const STATUS_EVERY: Nanos = 100_000_000;
+
+/// One member of a group whose state is a `T`.
+///
+/// `T` is plain bytes (`bytemuck::Pod`: no padding, no pointers, any bytes valid), at most 4 GiB.
+pub struct Node<T: Pod> {
+    // The region looks into the segment: it is dropped first.
+    pub(crate) region: Region,
+    pub(crate) tracker: Box<dyn Tracker>,
+    member: Member,
+    link: Box<dyn Link>,
+    segment: Segment,
+    pacer: Pacer,
+    settings: LoopSettings,
+    /// The reign has begun and its first turn was not yet given.
+    began: Option<takeover::Takeover>,
+    stats_at: Nanos,
+    found: Found,
+    warnings: Vec<String>,
+    layout: Layout,
+    _state: PhantomData<T>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LoopSettings {
+    period: Nanos,
+    phase: Option<Nanos>,
+    deadline: Nanos,
+    /// A follower looks at the clock at least this often, or it would think itself stalled.
+    look: Nanos,
+}
+
+impl<T: Pod> std::fmt::Debug for Node<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("state", &self.state()).field("cut", &self.cut()).finish_non_exhaustive()
+    }
+}
+
+impl<T: Pod> Node<T> {
+    /// Opens a node on UDP multicast.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the value, the limit and the remedy.
+    pub fn open(config: &Config) -> Result<Self, OpenError> {
+        config.check()?;
+        let link = UdpLink::open(&udp_config(&config.link, config, size_of::<T>()))?;
+        let warnings = link.warnings().to_vec();
+        let mut node = Self::open_on(config, Box::new(link))?;
+        node.warnings.extend(warnings);
+        Ok(node)
+    }
+
+    /// Opens a node on a link of the caller's; `config.link` is not used.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub fn open_on(config: &Config, link: Box<dyn Link>) -> Result<Self, OpenError> {
+        config.check()?;
+        if align_of::<T>() > PAGE {
+            return Err(OpenError::Alignment { align: align_of::<T>(), page: PAGE });
+        }
+        if link.frame_bytes() < MIN_FRAME {
+            return Err(OpenError::Frame { got: link.frame_bytes(), need: MIN_FRAME });
+        }
+        let map = Map::new(size_of::<T>())?;
+        let label = if config.layout.is_empty() { short_type_name::<T>() } else { &config.layout };
+        let layout = Layout::new(label, size_of::<T>());
+        let ids =
+            Ids { group: checksum::of(config.group.as_bytes()), layout: layout.hash, node: config.node };
+        let who = Identity {
+            layout,
+            group: ids.group,
+            node: config.node,
+            process: std::process::id(),
+            boot: clock::boot(),
+        };
+        let segment = Segment::own(&config.place, map.total, config.mode)?;
+        // SAFETY: the segment's lock makes this process the only owner; `region` is dropped before `segment` (order of
+        // the fields) and nothing else refers to the mapping; new segments are zero.
+        let attached = unsafe { Region::attach(segment.base(), segment.bytes(), map, &who) };
+        let at_place = |source: AttachError| OpenError::Region { place: config.place.clone(), source };
+        let (mut region, found) = attached.map_err(at_place)?;
+        let tracker: Box<dyn Tracker> = match config.track {
+            Track::Diff => Box::new(Diff::new()),
+            Track::Marked => Box::new(Marked::new(map.lines)),
+        };
+        // Wakes the checksum's search for instructions, which allocates, before the loop does.
+        let _ = checksum::of(region.live_mut());
+        let now = clock::now();
+        let (period, silence) =
+            (config.period_us * 1000, config.silence_cycles as u64 * config.period_us * 1000);
+        let mut members = [0; MAX_MEMBERS];
+        members[..config.members.len()].copy_from_slice(&config.members);
+        let settings = Settings {
+            ids,
+            layout,
+            members,
+            silence,
+            patience: config.patience_cycles as u64 * period,
+            status_every: STATUS_EVERY,
+            nonce: nonce()?,
+        };
+        let member = Member::new(settings, map.lines, now);
+        region.set_state(member.state());
+        let how = match found {
+            Found::Nothing | Found::OtherBoot(_) => 0,
+            Found::Cut { redone, .. } => 1 + u64::from(redone),
+        };
+        region.event(now, EventKind::Opened, how);
+        Ok(Self {
+            warnings: segment.warnings.clone(),
+            region,
+            tracker,
+            member,
+            link,
+            segment,
+            pacer: Pacer::new(period),
+            settings: LoopSettings {
+                period,
+                phase: config.phase_us.map(|us| us * 1000),
+                deadline: config.deadline_us * 1000,
+                look: (silence / 8).clamp(20_000, period),
+            },
+            began: None,
+            stats_at: now,
+            found,
+            layout,
+            _state: PhantomData,
+        })
+    }
+
+    /// Hears the network and learns the role; returns when there is something to do, at the latest after the configured
+    /// deadline.
+    ///
+    /// # Errors
+    /// [`LoopError`], when this node cannot go on in its group.
+    pub fn begin(&mut self) -> Result<Turn<'_, T>, LoopError> {
+        let deadline = clock::now() + self.settings.deadline;
+        self.begin_by(deadline)
+    }
+
+    /// As [`begin`](Self::begin), with a deadline in nanoseconds of `CLOCK_MONOTONIC` ([`clock::now`]).
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn begin_by(&mut self, deadline: Nanos) -> Result<Turn<'_, T>, LoopError> {
+        loop {
+            match self.look()? {
+                Next::Lead(cycle) => return Ok(Turn::Lead(self.lead(cycle))),
+                Next::Follow(info) => return Ok(Turn::Follow(View::new(self, info))),
+                Next::Nothing { now, more } => {
+                    if now >= deadline {
+                        return Ok(Turn::Wait(self.why()));
+                    }
+                    if !more {
+                        self.link.wait(self.wake(now).min(deadline));
+                    }
+                }
+            }
+        }
+    }
+
+    /// As [`begin`](Self::begin), but never waits: `None` when there is nothing to do now.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn try_begin(&mut self) -> Result<Option<Turn<'_, T>>, LoopError> {
+        Ok(match self.look()? {
+            Next::Lead(cycle) => Some(Turn::Lead(self.lead(cycle))),
+            Next::Follow(info) => Some(Turn::Follow(View::new(self, info))),
+            Next::Nothing { .. } => None,
+        })
+    }
+
+    /// Listens once and decides.
+    fn look(&mut self) -> Result<Next, LoopError> {
+        let (cut, drained) = self.listen()?;
+        let now = clock::now();
+        if let Some(began) = self.member.poll(&self.region, now, drained) {
+            self.begin_reign(began, now);
+        }
+        if self.member.talk(&self.region, now, &mut *self.link) {
+            self.link.flush();
+        }
+        if now - self.stats_at >= STATUS_EVERY {
+            self.stats_at = now;
+            self.region.set_counter(Counter::KernelDrops, self.link.stats().kernel_drops);
+        }
+        if self.member.leads() {
+            // T4: nothing heard may be left unheard when a primary goes on.
+            if drained && let Some(passed) = self.pacer.tick(now) {
+                return Ok(Next::Lead(self.next_cycle(passed, now)));
+            }
+        } else if let Some(info) = cut {
+            return Ok(Next::Follow(info));
+        }
+        Ok(Next::Nothing { now, more: !drained })
+    }
+
+    /// Takes what the link has, up to a limit. Gives the newest cut it brought, and whether nothing is left.
+    fn listen(&mut self) -> Result<(Option<CutInfo>, bool), LoopError> {
+        let Self { region, member, link, .. } = self;
+        let (mut cut, mut theirs) = (None, None);
+        let now = clock::now();
+        let taken = link.receive(LISTEN, &mut |frame| match member.hear(region, frame, now) {
+            Heard::Cut(info) => cut = Some(info),
+            Heard::Layout(layout) => theirs = Some(layout),
+            Heard::Nothing | Heard::Fenced(_) => {}
+        });
+        match theirs {
+            // Who leads goes on: the newcomer is the one that must stop.
+            Some(theirs) if !self.member.leads() => Err(LoopError::Layout { ours: self.layout, theirs }),
+            _ => Ok((cut, taken < LISTEN)),
+        }
+    }
+
+    fn begin_reign(&mut self, began: takeover::Takeover, now: Nanos) {
+        self.tracker.reset();
+        let held = self.region.committed();
+        let ran = match began.cause {
+            Cause::Silence => held.at,
+            // Nothing says how long ago the found cut was committed: control time goes on by one period.
+            Cause::Start => now.saturating_sub(self.settings.period),
+        };
+        self.pacer.start(self.settings.phase.unwrap_or(ran), ran);
+        self.began = Some(began);
+    }
+
+    fn next_cycle(&mut self, passed: u64, now: Nanos) -> Cycle {
+        let dt = passed * self.settings.period;
+        let missed = passed - 1;
+        let held = self.region.committed();
+        let began = self.began.take().filter(|_| held.cut != Cut::NONE);
+        let takeover = began.map(|began| Takeover {
+            cause: began.cause,
+            cut: began.cut,
+            age: Duration::from_nanos(if began.cause == Cause::Start { 0 } else { now - held.at }),
+            silent: Duration::from_nanos(began.silent),
+            missed,
+            token: Token(Cut { epoch: began.epoch, cycle: began.cut.cycle }),
+            may_act: self.member.may_act(),
+        });
+        self.region.count(Counter::TicksMissed, missed);
+        Cycle { dt, plant: held.plant + dt, missed, takeover }
+    }
+
+    fn lead(&mut self, cycle: Cycle) -> Lead<'_, T> {
+        self.region.set_phase(Phase::Step);
+        Lead::new(self, cycle)
+    }
+
+    /// When to look again although no frame came.
+    fn wake(&self, now: Nanos) -> Nanos {
+        if self.member.leads() { self.pacer.next() } else { now + self.settings.look }
+    }
+
+    pub(crate) fn publish(&mut self, plant: u64) -> (Published, bool) {
+        let Self { region, member, tracker, link, .. } = self;
+        let published = member
+            .commit(region, &mut **tracker, (plant, clock::now()), &mut **link)
+            .expect("a lead exists only while this node leads, and nothing is heard meanwhile");
+        link.flush();
+        region.settle(false);
+        region.set_phase(Phase::Idle);
+        (published, member.may_act())
+    }
+
+    pub(crate) fn abandon(&mut self) {
+        self.region.roll_back();
+        self.tracker.reset();
+        self.region.count(Counter::Abandoned, 1);
+        self.region.set_phase(Phase::Idle);
+    }
+
+    pub(crate) fn live(&self) -> &T {
+        bytemuck::from_bytes(&self.region.live()[..size_of::<T>()])
+    }
+
+    pub(crate) fn live_mut(&mut self) -> &mut T {
+        bytemuck::from_bytes_mut(self.region.live_mut())
+    }
+
+    /// Why there is nothing to do.
+    #[must_use]
+    pub fn why(&self) -> Why {
+        self.member.why(&self.region)
+    }
+
+    /// The last committed or applied cut.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        self.region.cut()
+    }
+
+    /// Cold, joining, hot or primary.
+    #[must_use]
+    pub fn state(&self) -> SyncState {
+        self.member.state()
+    }
+
+    /// What was found in the memory at open.
+    #[must_use]
+    pub fn found(&self) -> Found {
+        self.found
+    }
+
+    /// Value of a counter.
+    #[must_use]
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.region.counter(counter)
+    }
+
+    /// The layout that members must share.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// What is not as it was asked for, in words, with the remedy. Fixed at open.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// For people: link, tracker, memory.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let kib = self.segment.bytes() / 1024;
+        format!("{}; tracker {}; {} KiB of memory", self.link.describe(), self.tracker.name(), kib)
+    }
+}
+
+impl<T: Pod> Drop for Node<T> {
+    fn drop(&mut self) {
+        self.region.event(clock::now(), EventKind::Closed, 0);
+    }
+}
+
+enum Next {
+    Lead(Cycle),
+    Follow(CutInfo),
+    Nothing { now: Nanos, more: bool },
+}
+
+fn udp_config(link: &LinkConfig, config: &Config, region_bytes: usize) -> UdpConfig {
+    let mut udp = UdpConfig::new(link.address, link.interface.clone());
+    udp.ttl = link.ttl;
+    udp.loopback = link.loopback;
+    udp.frame_bytes = link.frame_bytes;
+    udp.wait = link.wait;
+    udp.own_node = Some(NodeFilter { offset: own_node_offset() as u16, id: config.node });
+    udp.receive_buffer = link.receive_buffer.unwrap_or_else(|| {
+        let rate = region_bytes as u64 * 1_000_000 / config.period_us;
+        receive_buffer_for(rate).min(MOST_RECEIVE_BUFFER)
+    });
+    udp
+}
+
+/// The type's name without its path: the path differs between programs that share a type.
+fn short_type_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    let end = name.find('<').unwrap_or(name.len());
+    name[..end].rfind("::").map_or(name, |at| &name[at + 2..])
+}
+
+/// Tells this incarnation of the node from every other.
+fn nonce() -> Result<u32, OpenError> {
+    let mut bytes = [0; 4];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map_err(|e| OpenError::Random(e.into()))?;
+    Ok(u32::from_le_bytes(bytes))
+}
