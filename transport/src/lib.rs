@@ -2,4 +2,5 @@
 #![warn(missing_docs)]
 
 pub mod link;
+pub mod udp;
 pub use link::{Link, LinkStats, Nanos, WaitMode};
