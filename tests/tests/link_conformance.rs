@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use mirror_tests::{MemoryNet, Namespace};
+use mirror_transport::WaitMode;
 use mirror_transport::conformance::Group;
 use mirror_transport::link_conformance;
 use mirror_transport::udp::{Offload, UdpConfig, UdpLink};
@@ -43,12 +44,16 @@ fn udp(v6: bool, interface: &str, frame_bytes: usize, offload: Offload) -> UdpCo
     UdpConfig { frame_bytes, offload, receive_buffer: BUFFER, ..UdpConfig::new(group(v6), interface) }
 }
 
-#[allow(clippy::unnecessary_wraps)] // the suite's signature
 fn udp_lo(frame_bytes: usize, offload: Offload) -> Option<Group> {
     let config = udp(false, "lo", frame_bytes, offload);
-    Some(Box::new(move |wait| {
-        Box::new(UdpLink::open(&UdpConfig { wait, ..config.clone() }).expect("lo carries IPv4 multicast"))
-    }))
+    let open =
+        move |wait| UdpLink::open(&UdpConfig { wait, ..config.clone() }).expect("lo carries IPv4 multicast");
+    // Without the buffer frames would be lost by right.
+    if let Some(why) = open(WaitMode::Spin).warnings().iter().find(|w| w.contains("receive")) {
+        println!("skipped: UDP over lo: {why}");
+        return None;
+    }
+    Some(Box::new(move |wait| Box::new(open(wait))))
 }
 
 /// Members at alternating ends of a cable between two namespaces.

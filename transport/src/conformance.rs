@@ -97,8 +97,7 @@ fn receive(link: &mut dyn Link, want: usize) -> Vec<Vec<u8>> {
             return frames;
         }
         tries = if said > 0 { 0 } else { tries + 1 };
-        let stats = || format!("{} of {want} frames arrived", frames.len());
-        assert!(patience(tries), "{}", stats());
+        assert!(patience(tries), "{} of {want} frames arrived", frames.len());
     }
 }
 
@@ -327,9 +326,7 @@ pub fn nobody_has_to_read(group: &mut Group) {
     let sent = a.stats();
     assert_eq!(sent.sent_frames + sent.refused_frames + not_lent, FRAMES);
 
-    let mut received = 0;
-    let mut last = None;
-    let mut tries = 0;
+    let (mut received, mut last, mut tries) = (0, None, 0);
     loop {
         let got = b.receive(64, &mut |frame| {
             assert_eq!(frame.len(), len);
