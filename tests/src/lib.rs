@@ -1,1 +1,10 @@
-//! Placeholder.
+//! What the tests across crates stand on.
+//!
+//! - [`memory_link`]: a network inside the process, with faults.
+//! - [`namespace`]: a network namespace of one's own, gone when its last user is.
+
+pub mod memory_link;
+pub mod namespace;
+
+pub use memory_link::{Fate, Faults, MemoryLink, MemoryNet, Passage};
+pub use namespace::Namespace;

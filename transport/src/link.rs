@@ -33,7 +33,10 @@ pub struct LinkStats {
     pub received_frames: u64,
     /// Bytes of those frames.
     pub received_bytes: u64,
-    /// Datagrams that arrived and were dropped before they could be read (the receive buffer was full).
+    /// Frames that arrived and were longer than this link's frames: not handed to the receiver.
+    pub oversized_frames: u64,
+    /// Datagrams that arrived and were dropped before they could be read (the receive buffer was full). A batch that the
+    /// kernel carries in one piece counts once.
     pub kernel_drops: u64,
 }
 
