@@ -88,6 +88,8 @@ pub struct Takeover {
     pub age: u64,
     /// For how long nothing of a primary was heard, nanoseconds.
     pub silent: u64,
+    /// When this was decided, by this node's clock.
+    pub at: u64,
 }
 
 /// What a frame brought about.
@@ -319,7 +321,7 @@ impl Member {
         region.set_state(SyncState::Primary);
         region.count(Counter::Takeovers, u64::from(cause == Cause::Silence));
         region.event(now, EventKind::Led, age);
-        Some(Takeover { cause, cut: held.cut, epoch, age, silent })
+        Some(Takeover { cause, cut: held.cut, epoch, age, silent, at: now })
     }
 
     /// Why this node neither leads nor has a new cut.

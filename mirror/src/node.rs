@@ -267,6 +267,7 @@ impl<T: Pod> Node<T> {
             age: Duration::from_nanos(if began.cause == Cause::Start { 0 } else { now - held.at }),
             silent: Duration::from_nanos(began.silent),
             missed,
+            at: began.at,
             token: Token(Cut { epoch: began.epoch, cycle: began.cut.cycle }),
             may_act: self.member.may_act(),
         });

@@ -39,6 +39,8 @@ pub struct Takeover {
     pub silent: Duration,
     /// Cycles that nobody ran.
     pub missed: u64,
+    /// When the takeover was decided, nanoseconds of this host's `CLOCK_MONOTONIC`.
+    pub at: u64,
     pub(crate) token: Token,
     pub(crate) may_act: bool,
 }
