@@ -1,1 +1,3 @@
+//! The `mirror` command.
+
 fn main() {}
