@@ -28,6 +28,11 @@ pub const GAP_MIN: f64 = 0.0005;
 /// How far the plant's mass and force constant differ from what the controller believes. Ours.
 pub const MISMATCH: f64 = 0.01;
 
+/// Missed cycles that a hot takeover survives: with this many ticks on held outputs the axis was caught at each of 1200
+/// instants of three runs; with one more it was lost at 4 of them, with two more at 31. A test in [`super::offline`]
+/// recomputes it with the first of the three runs.
+pub const TOLERANCE_TICKS: u64 = 32;
+
 /// The gap, its rate, and the coil's current.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Motion {

@@ -14,6 +14,7 @@
 //! | [`control`] | one control cycle: the tanks' PI, and what ties the cycle together |
 //! | [`levitate`] | one control cycle: the axis |
 //! | [`world`] | the plant with 256 cells and the axis, the twin that never fails, and the bump between the two |
+//! | [`offline`] | failures without processes: how large a bump a takeover leaves |
 //! | [`noise`] | noise and variation as a function of (seed, tick, channel) |
 //!
 //! Only +, -, *, / and the square root are used on the way from inputs to outputs, all exactly rounded by IEEE 754, so the
@@ -23,6 +24,7 @@ pub mod axis;
 pub mod control;
 pub mod levitate;
 pub mod noise;
+pub mod offline;
 pub mod recipe;
 pub mod state;
 pub mod tank;
