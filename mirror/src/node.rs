@@ -323,6 +323,12 @@ impl<T: Pod> Node<T> {
         self.region.cut()
     }
 
+    /// The state held, of cut [`cut`](Self::cut). Whether it may be led from, [`state`](Self::state) says.
+    #[must_use]
+    pub fn held(&self) -> &T {
+        self.live()
+    }
+
     /// Cold, joining, hot or primary.
     #[must_use]
     pub fn state(&self) -> SyncState {
