@@ -88,8 +88,8 @@ pub enum Of {
     DirtyBytes,
     /// Frames of the last cycle.
     Frames,
-    /// How long after the tick the last cycle's outputs left, ns.
-    Latency,
+    /// When the last cycle's turn began, ns.
+    Began,
     /// What [`mirror::SyncState`] it is in.
     State,
 }

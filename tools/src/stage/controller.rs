@@ -57,6 +57,7 @@ pub fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
         turned = now;
         match turn {
             Turn::Lead(mut lead) => {
+                notes.set(Of::Began, now);
                 if let Some(t) = lead.takeover().copied().filter(|t| t.cause == Cause::Silence) {
                     notes.takeover(&t, &lead);
                     if t.may_act() {
@@ -92,7 +93,7 @@ pub fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
                 if done.may_act() {
                     send(&bus, notes.node, done.token(), &done);
                 }
-                notes.committed(first.take().is_some(), now, &done);
+                notes.committed(first.take().is_some(), &done);
             }
             Turn::Follow(view) => notes.verify(&view, view.cut()),
             Turn::Wait(Why::RefusedCold { newest, .. }) => notes.set(Of::Refused, newest + 1),
@@ -190,11 +191,10 @@ impl Notes<'_> {
         self.set(Of::Torn, u64::from(!is_cut(state, t.cut)));
     }
 
-    fn committed(&self, first: bool, began: u64, done: &mirror::Receipt<'_, DemoState>) {
+    fn committed(&self, first: bool, done: &mirror::Receipt<'_, DemoState>) {
         let now = clock::now();
         self.set(Of::DirtyBytes, done.published().lines as u64 * 64);
         self.set(Of::Frames, u64::from(done.published().frames));
-        self.set(Of::Latency, now - began);
         if first {
             self.set(Of::Committed, now);
             self.set(Of::Takeovers, self.get(Of::Takeovers) + 1);

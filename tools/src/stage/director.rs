@@ -7,6 +7,7 @@
 use super::bus::{Bus, Cell, Of, Sent, TraceTick, Word};
 use super::children::{self, Child, sleep_until};
 use super::controller::{self, Settings};
+use crate::demo::PERIOD_NS;
 use crate::report::data::{Hit, Kind};
 use bytemuck::Zeroable;
 use mirror::{Cut, Epoch, Look, Phase, Place, SyncState, clock};
@@ -27,6 +28,8 @@ const NOBODY_AFTER: u64 = 400 * MS;
 const WATCHED: u64 = 450 * MS;
 /// What the trace shows before the kill.
 const SHOWN_BEFORE: u64 = 60 * MS;
+/// About the longest that a signal takes to end a running process, ns.
+const SIGNAL: u64 = 15_000;
 /// The place of the cold controller on the bus.
 const COLD: usize = 3;
 
@@ -277,19 +280,19 @@ impl Stage {
         if kind == Kind::Cold {
             self.end(standby)?;
         }
-        let wanted = match aim {
-            Hit::Step => Some(Phase::Step),
-            Hit::Commit => Some(Phase::Commit),
-            Hit::Idle | Hit::Random => None,
-        };
         let later = self.rng.random_range(0..MS);
         sleep_until(clock::now() + later);
-        if let Some(wanted) = wanted {
-            // A look at a word of shared memory; the primary does not notice. At most a few cycles long.
-            let end = clock::now() + 20 * MS;
-            while look.phase() != wanted && clock::now() < end {
-                std::hint::spin_loop();
+        match aim {
+            // A signal takes about as long to arrive as a step does to run: so it is sent a little before the next one.
+            Hit::Step => {
+                let ahead = self.rng.random_range(0..SIGNAL);
+                sleep_until(clock::now() + PERIOD_NS);
+                let at = self.bus.of(leader, Of::Began) + PERIOD_NS - ahead;
+                spin_until(|| clock::now() >= at);
             }
+            // Seen in its step, it is in its commit when the signal arrives. The primary does not notice the look.
+            Hit::Commit => spin_until(|| look.phase() == Phase::Step),
+            Hit::Idle | Hit::Random => {}
         }
         let at = clock::now();
         let child = self.controllers[leader].as_mut().ok_or("the primary is not there")?;
@@ -402,6 +405,14 @@ impl Drop for Stage {
             self.controllers[node] = None; // killed and reaped
             let _ = mirror::unlink(&self.place(node));
         }
+    }
+}
+
+/// Spins until `done`, at most a few cycles long.
+fn spin_until(mut done: impl FnMut() -> bool) {
+    let end = clock::now() + 20 * MS;
+    while !done() && clock::now() < end {
+        std::hint::spin_loop();
     }
 }
 

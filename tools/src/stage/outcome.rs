@@ -9,7 +9,7 @@ use crate::report::data::{Bump, Cut, Kind, Machine, Report, Settings, Summary, T
 /// The row of one kill.
 #[must_use]
 pub fn trial(index: u64, m: &Measured) -> Trial {
-    let cut = |cut: mirror::Cut| Cut { epoch: cut.epoch.0, cycle: cut.cycle };
+    let cut = |cut: mirror::Cut| Cut { epoch: cut.epoch.counter().into(), cycle: cut.cycle };
     let (exposed, dead) = (m.exposed.map(|e| e.0), m.dead.map(|d| d.0));
     let behind =
         exposed.zip(dead).filter(|(e, d)| e.epoch == d.epoch).map(|(e, d)| d.cycle - e.cycle.min(d.cycle));
@@ -57,7 +57,7 @@ pub fn trace(index: u64, m: &Measured) -> Trace {
         pumps_real_v: t.pumps,
         pumps_twin_v: t.pumps_twin,
         deviation: t.deviation,
-        epoch: t.epoch,
+        epoch: mirror::Epoch(t.epoch).counter().into(),
         cycle: Some(t.cycle),
         fresh: t.fresh != 0,
     };
