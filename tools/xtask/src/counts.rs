@@ -25,24 +25,26 @@ pub(crate) struct Skip {
     pub(crate) reason: String,
 }
 
-/// Sums the summary lines of `cargo test`, `cargo miri test` and `cargo nextest run` in `output`.
+/// Sums the summary lines in `output`: those of `cargo nextest run` if there are any, else those of `cargo test`.
+/// nextest repeats what a failed test printed, and that ends with a summary line of the other kind.
 pub(crate) fn of_runner(output: &str) -> Counts {
-    let mut sum = Counts::default();
+    let mut libtest = Counts::default();
+    let mut nextest = None::<Counts>;
     for line in output.lines() {
         let line = without_colour(line);
         let line = line.trim();
         if let Some(result) = line.strip_prefix("test result: ") {
             // ok. 3 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out; finished in 0.00s
             let (_, figures) = result.split_once(". ").unwrap_or(("", result));
-            sum += figures_of(figures.split("; "));
+            libtest += figures_of(figures.split("; "));
         } else if line.starts_with("Summary [") {
             // Summary [   0.015s] 5 tests run: 4 passed (1 slow, 1 leaky), 1 failed, 2 skipped
             if let Some((_, figures)) = line.split_once(" run: ") {
-                sum += figures_of(without_parentheses(figures).split(", "));
+                *nextest.get_or_insert_default() += figures_of(without_parentheses(figures).split(", "));
             }
         }
     }
-    sum
+    nextest.unwrap_or(libtest)
 }
 
 /// Sums figures such as `3 passed`. "filtered out" and "measured" are not tests that were meant to run.
@@ -120,6 +122,13 @@ test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out; 
         let output = "     Summary [  10.215s] 9/10 tests run: 5 passed (2 slow, 1 leaky), 2 failed, \
                       1 exec failed, 1 timed out (1 slow), 3 skipped\n";
         assert_eq!(of_runner(output), Counts { passed: 5, failed: 4, skipped: 3 });
+    }
+
+    #[test]
+    fn nextest_repeats_the_output_of_a_failed_test() {
+        let output = "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 2 filtered out\n     \
+                      Summary [   1.152s] 22 tests run: 21 passed (1 leaky), 1 failed, 0 skipped\n";
+        assert_eq!(of_runner(output), Counts { passed: 21, failed: 1, skipped: 0 });
     }
 
     #[test]
