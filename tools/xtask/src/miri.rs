@@ -8,7 +8,8 @@ use crate::{setup, toolchain};
 /// The modules of mirror-core whose unit tests run under Miri: those with `unsafe`, and what they rest on. Any part of a
 /// test's path will do. Miri is some hundred times slower than the machine, so property tests stay out of it by
 /// `#[cfg(not(miri))]`, and a module comes in by being named here.
-pub(crate) const MODULES: &[&str] = &["sink::"];
+pub(crate) const MODULES: &[&str] =
+    &["checksum::", "cut::", "gate::", "layout::", "line::", "region::", "track::", "wire::"];
 
 /// Pointers made from integers are refused. Isolation stays on: mirror-core reads no clock and opens no file.
 const FLAGS: &str = "-Zmiri-strict-provenance";

@@ -2,4 +2,9 @@
 
 /// Paths from the workspace's root; one that ends in `/` stands for the whole folder. An entry under which there is no
 /// `unsafe` (any more) fails the hygiene step, so the list stays as short as the truth.
-pub(crate) const ALLOWED: &[(&str, &str)] = &[];
+pub(crate) const ALLOWED: &[(&str, &str)] = &[
+    ("mirror-core/src/region/attach.rs", "takes mapped memory on the caller's word"),
+    ("mirror-core/src/region/mod.rs", "lends parts of the mapping"),
+    ("mirror-core/src/region/reader.rs", "reads a mapping that another process owns"),
+    ("mirror-core/src/track/diff.rs", "calls code for instructions that the machine has"),
+];
