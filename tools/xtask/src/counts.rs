@@ -63,6 +63,20 @@ fn figures_of<'a>(figures: impl Iterator<Item = &'a str>) -> Counts {
     counts
 }
 
+/// The tests that `cargo test` lists as ignored, doctests marked so among them. nextest only counts them.
+pub(crate) fn ignored(output: &str) -> Vec<Skip> {
+    output
+        .lines()
+        .filter_map(|line| {
+            let line = without_colour(line);
+            let (name, result) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
+            let reason = result.strip_prefix("ignored")?.trim_start_matches(", ").trim();
+            let reason = if reason.is_empty() { "marked to be ignored" } else { reason };
+            Some(Skip { name: name.to_owned(), reason: reason.to_owned() })
+        })
+        .collect()
+}
+
 /// Reads the skip log: lines `skipped: <name>: <reason>`. Other lines are not skips.
 pub(crate) fn of_skip_log(log: &str) -> Vec<Skip> {
     log.lines()
@@ -141,6 +155,17 @@ test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out; 
     #[test]
     fn what_is_no_summary_counts_nothing() {
         assert_eq!(of_runner("test 3 passed; 1 failed\nSummary: 4 passed\n\u{1b}["), Counts::default());
+    }
+
+    #[test]
+    fn ignored_tests_are_named() {
+        let output =
+            "test a::ignored_b ... ok\ntest c.rs - c (line 6) ... ignored\ntest d ... ignored, too slow\n";
+        let skip = |name: &str, reason: &str| Skip { name: name.into(), reason: reason.into() };
+        assert_eq!(
+            ignored(output),
+            [skip("c.rs - c (line 6)", "marked to be ignored"), skip("d", "too slow")]
+        );
     }
 
     #[test]

@@ -14,8 +14,20 @@ pub(crate) enum Outcome {
     Failed(String),
     /// Not run here, and why.
     Skipped(String),
-    /// Tests were run: what their runner counted, which of them skipped themselves, and how the runner ended.
-    Tested(Counts, Vec<Skip>, Result<(), String>),
+    /// Tests were run.
+    Tested(Tested),
+}
+
+/// What a test runner came to.
+pub(crate) struct Tested {
+    /// What it counted.
+    pub(crate) counts: Counts,
+    /// Those that it names as ignored; already among `counts.skipped`.
+    pub(crate) ignored: Vec<Skip>,
+    /// Those that skipped themselves, by the skip log; the runner took them for passed.
+    pub(crate) skips: Vec<Skip>,
+    /// How it ended.
+    pub(crate) result: Result<(), String>,
 }
 
 impl From<Result<(), String>> for Outcome {
@@ -66,11 +78,11 @@ impl Report {
                 self.skips.push(Skip { name: name.to_owned(), reason });
                 result
             }
-            Outcome::Tested(mut counts, skips, result) => {
-                // A test that skipped itself returned, and its runner took that for a pass.
+            Outcome::Tested(Tested { mut counts, ignored, skips, result }) => {
                 let own = skips.len() as u64;
                 counts.passed = counts.passed.saturating_sub(own);
                 counts.skipped += own;
+                self.skips.extend(ignored);
                 self.skips.extend(skips);
                 let words = match result {
                     Ok(()) if counts.failed == 0 => "passed".to_owned(),
@@ -130,17 +142,16 @@ mod tests {
 
     #[test]
     fn a_test_that_skipped_itself_did_not_pass() {
-        let ran = Counts { passed: 5, failed: 0, skipped: 1 };
-        let skips = vec![Skip { name: "a".into(), reason: "b".into() }];
-        assert_eq!(
-            counts_of(Outcome::Tested(ran, skips, Ok(()))),
-            Counts { passed: 4, failed: 0, skipped: 2 }
-        );
+        let counts = Counts { passed: 5, failed: 0, skipped: 1 };
+        let one = vec![Skip { name: "a".into(), reason: "b".into() }];
+        let tested = Tested { counts, ignored: one.clone(), skips: one, result: Ok(()) };
+        assert_eq!(counts_of(Outcome::Tested(tested)), Counts { passed: 4, failed: 0, skipped: 2 });
     }
 
     #[test]
     fn tests_that_do_not_build_count_as_a_failure() {
-        let outcome = Outcome::Tested(Counts::default(), Vec::new(), Err("status 101".into()));
-        assert_eq!(counts_of(outcome), Counts { failed: 1, ..Counts::default() });
+        let result = Err("status 101".into());
+        let tested = Tested { counts: Counts::default(), ignored: Vec::new(), skips: Vec::new(), result };
+        assert_eq!(counts_of(Outcome::Tested(tested)), Counts { failed: 1, ..Counts::default() });
     }
 }

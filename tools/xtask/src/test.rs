@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::{env, fs, process};
 
 use crate::counts;
-use crate::report::{Outcome, Report};
+use crate::report::{Outcome, Report, Tested};
 use crate::shell::Cmd;
 use crate::{deny, fuzz, hygiene, miri, setup, toolchain};
 
@@ -93,10 +93,11 @@ fn tested(mut command: Cmd, filter: Option<&str>) -> Outcome {
     let skips = counts::of_skip_log(&fs::read_to_string(&log).unwrap_or_default());
     // Absent where no test skipped anything.
     let _ = fs::remove_file(&log);
-    let mut counted = counts::of_runner(&output);
+    let mut counts = counts::of_runner(&output);
+    let ignored = counts::ignored(&output);
     if filter.is_some() {
-        // nextest counts what the filter left out as skipped.
-        counted.skipped = 0;
+        // nextest counts what the filter left out as skipped; only what is named was meant to run.
+        counts.skipped = ignored.len() as u64;
     }
-    Outcome::Tested(counted, skips, result)
+    Outcome::Tested(Tested { counts, ignored, skips, result })
 }
