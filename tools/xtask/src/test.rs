@@ -47,12 +47,15 @@ fn checks(report: &mut Report) {
         false => Outcome::Skipped("rustfmt is not installed".to_owned()),
     });
     report.step("clippy", || match toolchain::has_cargo("clippy") {
-        true => Cmd::new("cargo clippy --workspace --all-targets -- -D warnings").run().into(),
+        true => Cmd::new("cargo clippy --workspace --all-targets --keep-going -- -D warnings").run().into(),
         false => Outcome::Skipped("clippy is not installed".to_owned()),
     });
     // Libraries only: the command `mirror` and the library `mirror` would write the same pages.
     report.step("docs", || {
-        Cmd::new("cargo doc --workspace --lib --no-deps").env("RUSTDOCFLAGS", "-D warnings").run().into()
+        Cmd::new("cargo doc --workspace --lib --no-deps --keep-going")
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .run()
+            .into()
     });
     report.step("no_std", || {
         let plain = "cargo check -p mirror-core --lib --no-default-features";
