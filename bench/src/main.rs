@@ -1,1 +1,3 @@
+//! Benchmarks of Mirror.
+
 fn main() {}

@@ -372,7 +372,7 @@ fn a_restarted_group_goes_on_from_the_cut_in_its_memory() {
     let mut bed = Bed::new(1);
     bed.run(40, 5);
     let last = bed.node(0).exposed();
-    let Node { region, memory, .. } = bed.nodes[0].take().unwrap();
+    let Node { memory, .. } = bed.nodes[0].take().unwrap();
     let mut node = Node::with(1, bed.now, &PLAIN, Some(memory));
     assert_eq!(node.exposed(), last);
     let mut began = None;
