@@ -88,8 +88,10 @@ pub enum Of {
     DirtyBytes,
     /// Frames of the last cycle.
     Frames,
-    /// When the last cycle's turn began, ns.
-    Began,
+    /// Written by the director: not 0: die that many ns after the next cycle's turn begins.
+    Die,
+    /// When it will die, or died, by that order.
+    DiesAt,
     /// What [`mirror::SyncState`] it is in.
     State,
 }

@@ -31,6 +31,9 @@ impl Child {
     /// # Errors
     /// What the kernel says, if the process is not there any more.
     pub fn kill(&mut self) -> io::Result<()> {
+        if self.gone {
+            return Ok(()); // reaped: its number may be another's by now
+        }
         let pid = Pid::from_child(&self.process);
         rustix::process::kill_process(pid, Signal::KILL).map_err(io::Error::from)
     }

@@ -57,7 +57,7 @@ pub fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
         turned = now;
         match turn {
             Turn::Lead(mut lead) => {
-                notes.set(Of::Began, now);
+                notes.obey()?;
                 if let Some(t) = lead.takeover().copied().filter(|t| t.cause == Cause::Silence) {
                     notes.takeover(&t, &lead);
                     if t.may_act() {
@@ -181,6 +181,17 @@ impl Notes<'_> {
         if ns > self.get(Of::Gap) {
             self.set(Of::Gap, ns);
         }
+    }
+
+    /// Dies in the middle of this cycle, if the director wants it so.
+    fn obey(&self) -> std::io::Result<()> {
+        let ns = self.get(Of::Die);
+        if ns > 0 {
+            self.set(Of::Die, 0);
+            self.set(Of::DiesAt, clock::now() + ns);
+            super::fuse::light(ns)?;
+        }
+        Ok(())
     }
 
     fn takeover(&self, t: &mirror::Takeover, state: &DemoState) {

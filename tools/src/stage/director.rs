@@ -7,7 +7,6 @@
 use super::bus::{Bus, Cell, Of, Sent, TraceTick, Word};
 use super::children::{self, Child, sleep_until};
 use super::controller::{self, Settings};
-use crate::demo::PERIOD_NS;
 use crate::report::data::{Hit, Kind};
 use bytemuck::Zeroable;
 use mirror::{Cut, Epoch, Look, Phase, Place, SyncState, clock};
@@ -28,8 +27,10 @@ const NOBODY_AFTER: u64 = 400 * MS;
 const WATCHED: u64 = 450 * MS;
 /// What the trace shows before the kill.
 const SHOWN_BEFORE: u64 = 60 * MS;
-/// About the longest that a signal takes to end a running process, ns.
-const SIGNAL: u64 = 15_000;
+/// About how long a step takes, and a whole cycle, ns: where kills are aimed.
+const STEP: u64 = 6_000;
+/// See [`STEP`].
+const CYCLE: u64 = 25_000;
 /// The place of the cold controller on the bus.
 const COLD: usize = 3;
 
@@ -83,6 +84,8 @@ pub struct Stage {
     rng: ChaCha8Rng,
     watch: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
+    /// SIGINT or SIGTERM came: what was made must be removed before this process ends.
+    interrupted: Arc<AtomicBool>,
     /// Takeovers that no kill asked for.
     pub unplanned: u64,
     reigns: u64,
@@ -96,6 +99,10 @@ impl Stage {
     /// # Errors
     /// If a process cannot be started or does not get there.
     pub fn raise(seed: u64) -> Result<Self> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+        }
         let (bus, bus_name) = children::new_bus()?;
         let bus = Arc::new(bus);
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -115,6 +122,7 @@ impl Stage {
             rng,
             watch: None,
             stop: Arc::default(),
+            interrupted,
             unplanned: 0,
             reigns: 0,
         };
@@ -171,8 +179,11 @@ impl Stage {
         Ok(())
     }
 
-    /// No process may end by itself.
+    /// No process may end by itself, and nobody may have asked this one to.
     fn alive(&mut self) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err("interrupted".into());
+        }
         if let Some(status) = self.plant.ended() {
             return Err(format!("the plant's process ended: {status}").into());
         }
@@ -274,7 +285,7 @@ impl Stage {
         [1, 2].map(|node| self.bus.of(node, Of::Takeovers)).iter().sum()
     }
 
-    /// Kills the primary where `aim` says, as far as a signal can be aimed; tells when, and where it really was.
+    /// Kills the primary about where `aim` says; tells when, and where it really was.
     fn kill(&mut self, leader: usize, standby: usize, kind: Kind, aim: Hit) -> Result<(u64, Hit)> {
         let look = Look::open(&self.place(leader))?;
         if kind == Kind::Cold {
@@ -282,22 +293,24 @@ impl Stage {
         }
         let later = self.rng.random_range(0..MS);
         sleep_until(clock::now() + later);
-        match aim {
-            // A signal takes about as long to arrive as a step does to run: so it is sent a little before the next one.
-            Hit::Step => {
-                let ahead = self.rng.random_range(0..SIGNAL);
-                sleep_until(clock::now() + PERIOD_NS);
-                let at = self.bus.of(leader, Of::Began) + PERIOD_NS - ahead;
-                spin_until(|| clock::now() >= at);
-            }
-            // Seen in its step, it is in its commit when the signal arrives. The primary does not notice the look.
-            Hit::Commit => spin_until(|| look.phase() == Phase::Step),
-            Hit::Idle | Hit::Random => {}
-        }
-        let at = clock::now();
         let child = self.controllers[leader].as_mut().ok_or("the primary is not there")?;
-        child.kill()?;
-        child.reap();
+        let at = match aim {
+            Hit::Step | Hit::Commit => {
+                let ns = if aim == Hit::Step { 1..STEP } else { STEP..CYCLE };
+                self.bus.set_of(leader, Of::DiesAt, 0);
+                self.bus.set_of(leader, Of::Die, self.rng.random_range(ns));
+                // If a stall has just taken the lead from it, it never gets there.
+                let end = clock::now() + 50 * MS;
+                while child.ended().is_none() && clock::now() < end {
+                    sleep_until(clock::now() + MS / 10);
+                }
+                match (child.ended(), self.bus.of(leader, Of::DiesAt)) {
+                    (Some(_), at) if at > 0 => at,
+                    _ => kill_now(child)?,
+                }
+            }
+            Hit::Idle | Hit::Random => kill_now(child)?,
+        };
         self.controllers[leader] = None;
         let hit = match look.phase() {
             Phase::Step => Hit::Step,
@@ -408,12 +421,12 @@ impl Drop for Stage {
     }
 }
 
-/// Spins until `done`, at most a few cycles long.
-fn spin_until(mut done: impl FnMut() -> bool) {
-    let end = clock::now() + 20 * MS;
-    while !done() && clock::now() < end {
-        std::hint::spin_loop();
-    }
+/// SIGKILL from outside; gives the instant.
+fn kill_now(child: &mut Child) -> Result<u64> {
+    let at = clock::now();
+    child.kill()?;
+    child.reap();
+    Ok(at)
 }
 
 /// A UDP port that nobody has at this moment.

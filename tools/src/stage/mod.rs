@@ -11,6 +11,7 @@
 //! | [`plant`] | the plant's process |
 //! | [`controller`] | a controller's process, mirrored or cold |
 //! | [`children`] | starting and killing them |
+//! | [`fuse`] | SIGKILL in the middle of a step or a commit |
 //! | [`director`] | trials: kill, wait, measure |
 //! | [`outcome`] | from what was measured to the report and the printed summary |
 
@@ -18,6 +19,7 @@ pub mod bus;
 pub mod children;
 pub mod controller;
 pub mod director;
+pub mod fuse;
 pub mod outcome;
 pub mod plant;
 
