@@ -2,12 +2,51 @@
 
 use std::ptr::NonNull;
 
-use mirror_core::Region;
+use bytemuck::Pod;
+use mirror::Place;
 use mirror_core::region::{AttachError, Found, Identity, Map, PAGE};
+use mirror_core::{Layout, Region, checksum};
 
 #[repr(C, align(4096))]
 #[derive(Clone, Copy)]
 struct Page([u8; PAGE]);
+
+/// The layout label of every state that the helper processes keep.
+pub const LABEL: &str = "plant";
+
+/// Shows `look` what a successor of the dead owner of `place` would find, taken as it would take it, but of a copy.
+///
+/// # Panics
+/// If there is no region of this `group`, `node` and state there.
+pub fn left_behind<T: Pod, R>(
+    place: &Place,
+    group: &str,
+    node: u8,
+    look: impl FnOnce(&mut Region, Found) -> R,
+) -> R {
+    let mut memory = Memory::new(size_of::<T>());
+    let bytes = std::fs::read(place.to_string()).unwrap_or_else(|e| panic!("{place}: {e}"));
+    memory.bytes_mut().copy_from_slice(&bytes);
+    let who = Identity {
+        layout: Layout::new(LABEL, size_of::<T>()),
+        group: checksum::of(group.as_bytes()),
+        node,
+        process: 1,
+        boot: mirror::clock::boot(),
+    };
+    memory.attach(&who, look).unwrap_or_else(|e| panic!("{place}: {e}"))
+}
+
+/// A named region of a test, removed when the test ends.
+#[derive(Debug)]
+pub struct Named(pub Place);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure while a test that failed unwinds.
+        let _ = mirror::unlink(&self.0);
+    }
+}
 
 /// Memory for one region.
 pub struct Memory {

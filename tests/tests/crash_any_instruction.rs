@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use memmap2::{MmapOptions, MmapRaw};
 use mirror_core::region::{Found, Identity};
 use mirror_core::{LINE, Layout};
+use mirror_tests::memory::LABEL;
 use mirror_tests::plant::Tiny;
 use mirror_tests::skip::skip;
 use mirror_tests::{Memory, stepped};
@@ -19,7 +20,7 @@ use mirror_tests::{Memory, stepped};
 const CHILD: &str = env!("CARGO_BIN_EXE_mirror-test-child");
 
 fn who() -> Identity {
-    Identity { layout: Layout::new("plant", size_of::<Tiny>()), ..stepped::WHO }
+    Identity { layout: Layout::new(LABEL, size_of::<Tiny>()), ..stepped::WHO }
 }
 
 /// A memory file that a child works on and this process looks at.

@@ -5,11 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use mirror::{Look, Place};
-use mirror_core::region::Identity;
-use mirror_core::{Cut, Epoch, Layout, checksum};
+use mirror::{Cut, Epoch, Found, Look, Place};
+use mirror_tests::Child;
+use mirror_tests::memory::{Named, left_behind};
 use mirror_tests::plant::Small;
-use mirror_tests::{Child, Memory};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -19,15 +18,6 @@ const CHILD: &str = env!("CARGO_BIN_EXE_mirror-test-child");
 const KILLS: u32 = 300;
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// A named region, removed when the test ends.
-struct Named(Place);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        mirror::unlink(&self.0).unwrap();
-    }
-}
-
 /// A loop that leads as soon as it can, with a commit under way most of the time.
 fn start(group: &str) -> Child {
     let arguments =
@@ -35,25 +25,14 @@ fn start(group: &str) -> Child {
     Child::start(CHILD, &arguments)
 }
 
-/// The cut that a successor would find: taken as it would, but of a copy.
-fn left_behind(place: &Place, group: &str) -> (Cut, bool) {
-    let mut memory = Memory::new(size_of::<Small>());
-    let bytes = std::fs::read(place.to_string()).unwrap();
-    memory.bytes_mut().copy_from_slice(&bytes);
-    let who = Identity {
-        layout: Layout::new("plant", size_of::<Small>()),
-        group: checksum::of(group.as_bytes()),
-        node: 1,
-        process: 1,
-        boot: mirror::clock::boot(),
-    };
-    let found = memory.attach(&who, |region, found| {
+/// The cut that a successor would find, and whether it would have to redo its move.
+fn cut_left(place: &Place, group: &str) -> (Cut, bool) {
+    left_behind::<Small, _>(place, group, 1, |region, found| {
         let cycle = Small::check_bytes(region.image()).unwrap_or_else(|e| panic!("{found:?}: {e}"));
         assert_eq!(cycle, region.cut().cycle, "{found:?}");
         assert!(region.live() == region.image(), "{found:?}");
-        (region.cut(), matches!(found, mirror::Found::Cut { redone: true, .. }))
-    });
-    found.unwrap_or_else(|e| panic!("{e}"))
+        (region.cut(), matches!(found, Found::Cut { redone: true, .. }))
+    })
 }
 
 fn number(words: &[String], at: usize) -> u64 {
@@ -92,7 +71,7 @@ fn whatever_instant_a_node_is_killed_at_the_next_goes_on_from_one_cut() {
         }
         child.kill();
         kills += 1;
-        let (left, half_moved) = left_behind(&place, &group);
+        let (left, half_moved) = cut_left(&place, &group);
         assert!(left >= seen, "{left} left behind, but {seen} was seen");
         assert!(left.epoch == epoch || left == last, "{left}: the reign was {epoch}");
         redone += u32::from(half_moved);

@@ -13,6 +13,7 @@ use mirror::{Config, Found, Look, Node, Place, Track, Turn};
 use mirror_core::region::{Identity, Map};
 use mirror_core::track::Diff;
 use mirror_core::{Cut, LINE, Layout, Region};
+use mirror_tests::memory::LABEL;
 use mirror_tests::plant::{Large, Plant, Small, Tiny};
 use mirror_tests::{NullLink, stepped};
 
@@ -67,6 +68,7 @@ fn listen_for_commands() {
 fn stop_if(command: u8) -> bool {
     let told = COMMAND.compare_exchange(command, 0, Relaxed, Relaxed).is_ok();
     if told {
+        say("stopping");
         rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)
             .expect("a process may stop itself");
     }
@@ -80,7 +82,7 @@ fn config(settings: &HashMap<String, String>) -> Result<Config, Failure> {
     let address = get("address").unwrap_or("239.255.0.1:29999").parse()?;
     let mut config = Config::new(group, number("node", 1)? as u8, address, "lo");
     config.members = (1..=number("members", 2)? as u8).collect();
-    config.layout = get("layout").unwrap_or("plant").into();
+    config.layout = get("layout").unwrap_or(LABEL).into();
     config.period_us = number("period", 2000)?;
     config.silence_cycles = number("silence", 150)? as u32;
     config.patience_cycles = number("patience", 2 * u64::from(config.silence_cycles))? as u32;
@@ -198,7 +200,7 @@ fn commit_under_the_microscope(role: &str) -> Result<(), Failure> {
     let map = Map::new(size_of::<Tiny>())?;
     let memory = memmap2::MmapOptions::new().len(map.total).populate().map_raw(&file)?;
     let base = std::ptr::NonNull::new(memory.as_mut_ptr()).ok_or("mapped at zero")?;
-    let who = Identity { layout: Layout::new("plant", size_of::<Tiny>()), ..stepped::WHO };
+    let who = Identity { layout: Layout::new(LABEL, size_of::<Tiny>()), ..stepped::WHO };
     if role == "recovers" {
         stepped::trace_me();
     }
