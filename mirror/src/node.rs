@@ -238,8 +238,8 @@ impl<T: Pod> Node<T> {
             Heard::Nothing | Heard::Fenced(_) => {}
         });
         match theirs {
-            // Who leads goes on: the newcomer is the one that must stop.
-            Some(theirs) if !self.member.leads() => Err(LoopError::Layout { ours: self.layout, theirs }),
+            // Who leads or follows goes on: the newcomer, who has heard of no leader of its own layout, must stop.
+            Some(theirs) if self.member.leader() == 0 => Err(LoopError::Layout { ours: self.layout, theirs }),
             _ => Ok((cut, taken < LISTEN)),
         }
     }
