@@ -149,7 +149,7 @@ impl<T: Pod> Node<T> {
                 period,
                 phase: config.phase_us.map(|us| us * 1000),
                 deadline: config.deadline_us * 1000,
-                look: (silence / 8).clamp(20_000, period),
+                look: (silence / 8).max(20_000).min(period),
             },
             began: None,
             stats_at: now,
