@@ -24,7 +24,7 @@ pub struct Config {
     pub layout: String,
     /// Where the region's memory is.
     pub place: Place,
-    /// File mode of new memory (default 0o600).
+    /// File mode of new memory, of which the owner's 0o600 is part (default 0o600).
     pub mode: u32,
     /// The control cycle, microseconds, 10 to 10,000,000 (default 1000).
     pub period_us: u64,
@@ -170,11 +170,15 @@ impl Config {
         within("cycle.deadline_us", self.deadline_us, 1, 3_600_000_000)?;
         within("link.ttl", self.link.ttl as u64, 0, 255)?;
         within("link.frame_bytes", self.link.frame_bytes as u64, MIN_FRAME as u64, MAX_FRAME as u64)?;
-        within("region.mode", self.mode as u64, 0o200, 0o777)?;
         let members = format!("{:?}", self.members);
         let bad = |key, value: &str, remedy: &str| {
             Err(BadValue { key, value: value.into(), remedy: remedy.into() })
         };
+        // Its owner opens it again for reading and writing.
+        if self.mode & 0o600 != 0o600 || self.mode > 0o777 {
+            let remedy = "give octal digits from 0600 to 0777 that let the owner read and write";
+            return bad("region.mode", &format!("{:04o}", self.mode), remedy);
+        }
         if !self.members.contains(&self.node) {
             return bad("node.members", &members, "list all members that may lead, this node among them");
         }
