@@ -7,7 +7,7 @@
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use mirror_core::region::Reader;
-use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -73,6 +73,9 @@ pub enum SegmentError {
         /// Its owner.
         uid: u32,
     },
+    /// It is a folder, a device, a pipe or the like.
+    #[error("{0} is not a file: name one, or a path where none is yet")]
+    Irregular(Place),
     /// There is none.
     #[error("there is no region at {0}: no node has opened it since this host was booted")]
     Missing(Place),
@@ -128,6 +131,9 @@ impl Segment {
         let me = rustix::process::geteuid().as_raw();
         if stat.st_uid != me {
             return Err(SegmentError::Stranger { place: place.clone(), uid: stat.st_uid });
+        }
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(SegmentError::Irregular(place.clone()));
         }
         if stat.st_size == 0 {
             rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(system("set the mode of"))?;
