@@ -11,7 +11,7 @@
 //!   whole one again. A primary that did not send for a whole `silence` may have been succeeded: it does not act until it
 //!   has listened once more.
 //! - T5 A node that starts listens for `patience` first. A node that never heard of a primary then leads, from the cut found in
-//!   its memory or from nothing, by rank as in T1.
+//!   its memory or from nothing, by rank as in T1. A primary of another layout breaks the silence like any other.
 //!
 //! These rules alone do not exclude two primaries (a cut cable gives two): until leases, claims and grants stand, only the
 //! Gate at the actuator does.

@@ -24,7 +24,7 @@ pub struct Config {
     pub layout: String,
     /// Where the region's memory is.
     pub place: Place,
-    /// File mode of new memory (default 0o600).
+    /// File mode of new memory, of which the owner's 0o600 is part (default 0o600).
     pub mode: u32,
     /// The control cycle, microseconds, 10 to 10,000,000 (default 1000).
     pub period_us: u64,
@@ -138,7 +138,13 @@ impl Config {
         let read: File = serde_path_to_error::deserialize(table).map_err(|e| {
             let (key, inner) = (e.path().to_string(), e.into_inner());
             let value = inner.span().and_then(|s| text.get(s)).unwrap_or("").trim().to_string();
-            at(key, value, first_line(inner.message()))
+            let message = first_line(inner.message());
+            if let Some(missing) = message.strip_prefix("missing field `") {
+                let missing = missing.trim_end_matches('`');
+                let key = if key == "." { missing.into() } else { format!("{key}.{missing}") };
+                return at(key, "(missing)".into(), "add it: it has no default".into());
+            }
+            at(key, value, remedy(message))
         })?;
         let config = read.into_config().map_err(|bad| at(bad.key.into(), bad.value, bad.remedy))?;
         config.check().map_err(|bad| at(bad.key.into(), bad.value, bad.remedy))?;
@@ -170,11 +176,15 @@ impl Config {
         within("cycle.deadline_us", self.deadline_us, 1, 3_600_000_000)?;
         within("link.ttl", self.link.ttl as u64, 0, 255)?;
         within("link.frame_bytes", self.link.frame_bytes as u64, MIN_FRAME as u64, MAX_FRAME as u64)?;
-        within("region.mode", self.mode as u64, 0o200, 0o777)?;
         let members = format!("{:?}", self.members);
         let bad = |key, value: &str, remedy: &str| {
             Err(BadValue { key, value: value.into(), remedy: remedy.into() })
         };
+        // Its owner opens it again for reading and writing.
+        if self.mode & 0o600 != 0o600 || self.mode > 0o777 {
+            let remedy = "give octal digits from 0600 to 0777 that let the owner read and write";
+            return bad("region.mode", &format!("{:04o}", self.mode), remedy);
+        }
         if !self.members.contains(&self.node) {
             return bad("node.members", &members, "list all members that may lead, this node among them");
         }
@@ -217,6 +227,21 @@ pub struct BadValue {
     pub value: String,
     /// What to do.
     pub remedy: String,
+}
+
+/// What the deserializer says, with what to do where that does not follow from it.
+fn remedy(message: String) -> String {
+    let hints = [
+        ("expected u8", "give a whole number from 1 to 255"),
+        ("expected u", "give a whole number, without a fraction or a sign"),
+        ("socket address", "give an address and a port in quotes, such as \"239.255.77.1:7701\""),
+        ("expected a string", "give it in quotes"),
+        ("expected a boolean", "give true or false"),
+    ];
+    match hints.iter().find(|(words, _)| message.contains(words)) {
+        Some((_, hint)) => format!("{message}: {hint}"),
+        None => message,
+    }
 }
 
 fn first_line(message: &str) -> String {
@@ -323,15 +348,24 @@ impl File {
                 remedy: "give octal digits in quotes, such as \"0600\"".into(),
             })?,
         };
-        let named = || Place::Named(region.name.clone().unwrap_or(format!("{}-{}", base.group, base.node)));
-        let place = match (region.kind, region.path) {
-            (Some(Kind::File), Some(path)) | (None, Some(path)) => Place::File(path),
-            (Some(Kind::File), None) => {
-                let remedy = "a region in a file needs its path".into();
-                return Err(BadValue { key: "region.path", value: String::new(), remedy });
+        let bad = |key, value: String, remedy: &str| Err(BadValue { key, value, remedy: remedy.into() });
+        let place = match (region.kind, region.name, region.path) {
+            (Some(Kind::File), None, None) => {
+                return bad("region.path", String::new(), "a region in a file needs its path");
             }
-            (Some(Kind::Memfd), _) => Place::Anonymous,
-            (Some(Kind::Named) | None, _) => named(),
+            (None | Some(Kind::File), None, Some(path)) => Place::File(path),
+            (Some(Kind::Memfd), None, None) => Place::Anonymous,
+            (None | Some(Kind::Named), name, None) => {
+                Place::Named(name.unwrap_or(format!("{}-{}", base.group, base.node)))
+            }
+            // What would have no effect is a mistake.
+            (Some(Kind::Named | Kind::Memfd), _, Some(path)) | (None, Some(_), Some(path)) => {
+                let remedy = "leave it out, or set region.kind to \"file\" and leave out region.name";
+                return bad("region.path", path.display().to_string(), remedy);
+            }
+            (Some(Kind::Memfd | Kind::File), Some(name), _) => {
+                return bad("region.name", name, "leave it out, or set region.kind to \"named\"");
+            }
         };
         Ok(Config {
             members: node.members,

@@ -37,13 +37,15 @@ pub enum OpenError {
     /// The link cannot be opened.
     #[error(transparent)]
     Link(#[from] mirror_transport::udp::OpenError),
-    /// A link carries less than a frame needs.
-    #[error("the link carries frames of {got} bytes, at least {need} are needed")]
+    /// A link carries less than a frame needs, or more than a frame can say.
+    #[error("the link carries frames of {got} bytes: open it with {least} to {most}")]
     Frame {
         /// Bytes that the link carries.
         got: usize,
         /// The least.
-        need: usize,
+        least: usize,
+        /// The most: the length field has 16 bits.
+        most: usize,
     },
     /// The kernel gave no random number.
     #[error("no random number for this incarnation: {0}")]

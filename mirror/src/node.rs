@@ -14,7 +14,7 @@ use mirror_core::primary::Published;
 use mirror_core::region::{AttachError, Counter, CutInfo, EventKind, Found, Identity, Map, PAGE, Phase};
 use mirror_core::takeover::{self, Cause, Heard, MAX_MEMBERS, Settings, Why};
 use mirror_core::track::{Diff, Marked};
-use mirror_core::wire::{Ids, MIN_FRAME, SyncState, own_node_offset};
+use mirror_core::wire::{Ids, MAX_FRAME, MIN_FRAME, SyncState, own_node_offset};
 use mirror_core::{Cut, Layout, Member, Region, Token, Tracker, checksum};
 use mirror_transport::udp::{NodeFilter, UdpConfig, UdpLink, receive_buffer_for};
 use mirror_transport::{Link, Nanos};
@@ -89,8 +89,8 @@ impl<T: Pod> Node<T> {
         if align_of::<T>() > PAGE {
             return Err(OpenError::Alignment { align: align_of::<T>(), page: PAGE });
         }
-        if link.frame_bytes() < MIN_FRAME {
-            return Err(OpenError::Frame { got: link.frame_bytes(), need: MIN_FRAME });
+        if !(MIN_FRAME..=MAX_FRAME).contains(&link.frame_bytes()) {
+            return Err(OpenError::Frame { got: link.frame_bytes(), least: MIN_FRAME, most: MAX_FRAME });
         }
         let map = Map::new(size_of::<T>())?;
         let label = if config.layout.is_empty() { short_type_name::<T>() } else { &config.layout };
@@ -149,7 +149,7 @@ impl<T: Pod> Node<T> {
                 period,
                 phase: config.phase_us.map(|us| us * 1000),
                 deadline: config.deadline_us * 1000,
-                look: (silence / 8).min(period),
+                look: (silence / 8).max(20_000).min(period),
             },
             began: None,
             stats_at: now,
@@ -238,8 +238,8 @@ impl<T: Pod> Node<T> {
             Heard::Nothing | Heard::Fenced(_) => {}
         });
         match theirs {
-            // Who leads goes on: the newcomer is the one that must stop.
-            Some(theirs) if !self.member.leads() => Err(LoopError::Layout { ours: self.layout, theirs }),
+            // Who leads or follows goes on: the newcomer, who has heard of no leader of its own layout, must stop.
+            Some(theirs) if self.member.leader() == 0 => Err(LoopError::Layout { ours: self.layout, theirs }),
             _ => Ok((cut, taken < LISTEN)),
         }
     }

@@ -1,13 +1,13 @@
 //! Memory for a region: named, in a file, or anonymous.
 //!
-//! Contract: what is mapped exists. Its size is reserved when it is made (a full `/dev/shm` is an error at open, not a
+//! Contract: what is mapped exists. Its size is reserved when it is opened (a full `/dev/shm` is an error at open, not a
 //! SIGBUS in the loop); it belongs to one process at a time, by a lock that the kernel releases when that process is
 //! gone, however it went; it stays after `kill -9`, for the next owner or for a look; and only [`unlink`] removes it. Mode
 //! 0600 unless asked otherwise, close-on-exec, not inherited by a fork.
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use mirror_core::region::Reader;
-use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -73,6 +73,9 @@ pub enum SegmentError {
         /// Its owner.
         uid: u32,
     },
+    /// It is a folder, a device, a pipe or the like.
+    #[error("{0} is not a file: name one, or a path where none is yet")]
+    Irregular(Place),
     /// There is none.
     #[error("there is no region at {0}: no node has opened it since this host was booted")]
     Missing(Place),
@@ -129,19 +132,27 @@ impl Segment {
         if stat.st_uid != me {
             return Err(SegmentError::Stranger { place: place.clone(), uid: stat.st_uid });
         }
-        if stat.st_size == 0 {
+        if !FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(SegmentError::Irregular(place.clone()));
+        }
+        let new = stat.st_size == 0;
+        let length = if new { bytes } else { stat.st_size as usize };
+        if new {
             rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(system("set the mode of"))?;
-            if let Err(e) = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes as u64) {
-                let free = rustix::fs::fstatvfs(&file).map_or(0, |s| s.f_bavail * s.f_frsize);
+        }
+        // Not only of new memory: a sparse copy has its length, but not its pages.
+        let keep = if new { FallocateFlags::empty() } else { FallocateFlags::KEEP_SIZE };
+        if let Err(e) = rustix::fs::fallocate(&file, keep, 0, length as u64) {
+            let free = rustix::fs::fstatvfs(&file).map_or(0, |s| s.f_bavail * s.f_frsize);
+            if new {
                 // Left empty, so that the next attempt finds what this one found.
                 let _ = rustix::fs::ftruncate(&file, 0);
-                return Err(match e {
-                    Errno::NOSPC => SegmentError::Full { place: place.clone(), need: bytes, free },
-                    e => system("reserve")(e),
-                });
             }
+            return Err(match e {
+                Errno::NOSPC => SegmentError::Full { place: place.clone(), need: length, free },
+                e => system("reserve")(e),
+            });
         }
-        let length = if stat.st_size == 0 { bytes } else { stat.st_size as usize };
         let memory = MmapOptions::new()
             .len(length)
             .populate()

@@ -1,12 +1,25 @@
 //! What the tests across crates stand on.
 //!
-//! - [`memory_link`]: a network inside the process, with faults.
+//! - [`memory_link`]: a network inside the process, with faults. [`null_link`]: none at all.
 //! - [`namespace`]: a network namespace of one's own, gone when its last user is.
 //! - [`skip`]: how a test says that it did not run.
+//! - [`plant`]: a state that certifies itself.
+//! - [`stepped`]: bare cycles for a process that is run one instruction at a time.
+//! - [`child`]: real processes, reaped whatever happens; `src/bin/mirror-test-child.rs` is what they run.
+//! - [`memory`]: page-aligned memory for regions, and copies of memory that a process died over.
 
+pub mod child;
+pub mod memory;
 pub mod memory_link;
 pub mod namespace;
+pub mod null_link;
+pub mod plant;
 pub mod skip;
+pub mod stepped;
 
+pub use child::Child;
+pub use memory::Memory;
 pub use memory_link::{Fate, Faults, MemoryLink, MemoryNet, Passage};
 pub use namespace::Namespace;
+pub use null_link::NullLink;
+pub use plant::Plant;

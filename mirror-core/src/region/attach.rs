@@ -6,6 +6,7 @@ use super::record::Fill;
 use super::{CutInfo, Region, store};
 use crate::layout::Layout;
 use crate::line::{LINE, Run};
+use core::mem::offset_of;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU64, fence};
@@ -103,7 +104,7 @@ pub enum AttachError {
 
 impl Region {
     /// Takes the memory at `base` as a region: makes a new one if it is all zero, else returns to the last committed
-    /// cut of the one that is there. O(region); stamps and prefaults nothing.
+    /// cut of the one that is there. O(region); stamps nothing.
     ///
     /// # Safety
     /// `base .. base + bytes` is mapped, readable and writable for as long as the region is used, shared with other
@@ -126,7 +127,7 @@ impl Region {
         }
         let mut region = Region { base, map, fill: Fill::default() };
         let found = match region.header().magic.load(Acquire) {
-            0 => {
+            0 if region.is_blank() => {
                 region.initialise(who);
                 Found::Nothing
             }
@@ -137,6 +138,14 @@ impl Region {
         header.owner.store(who.process as u64, Relaxed);
         header.boot.store(who.boot, Relaxed);
         Ok((region, found))
+    }
+
+    /// Nothing was ever stored here, but perhaps by an owner that died before it had made the region: that one leaves some
+    /// of the words in front of `open`.
+    fn is_blank(&self) -> bool {
+        let from = offset_of!(Header, open);
+        let words: &[u64] = bytemuck::cast_slice(self.part(from, self.map.total - from));
+        words.chunks(PAGE / 8).all(|page| page.iter().fold(0, |any, word| any | word) == 0)
     }
 
     fn initialise(&mut self, who: &Identity) {
