@@ -109,13 +109,13 @@ impl<T: Pod> Node<T> {
         // the fields) and nothing else refers to the mapping; new segments are zero.
         let attached = unsafe { Region::attach(segment.base(), segment.bytes(), map, &who) };
         let at_place = |source: AttachError| OpenError::Region { place: config.place.clone(), source };
-        let (region, found) = attached.map_err(at_place)?;
+        let (mut region, found) = attached.map_err(at_place)?;
         let tracker: Box<dyn Tracker> = match config.track {
             Track::Diff => Box::new(Diff::new()),
             Track::Marked => Box::new(Marked::new(map.lines)),
         };
         // Wakes the checksum's search for instructions, which allocates, before the loop does.
-        let _ = checksum::of(&[0]);
+        let _ = checksum::of(region.live_mut());
         let now = clock::now();
         let (period, silence) =
             (config.period_us * 1000, config.silence_cycles as u64 * config.period_us * 1000);
