@@ -94,7 +94,7 @@ impl Capture {
 
     /// Takes them. Gives how many there were.
     pub fn run(&mut self) -> usize {
-        self.region.capture(&mut *self.tracker.0)
+        self.region.capture(&mut *self.tracker.0, 1)
     }
 
     /// What is compared.
@@ -171,7 +171,7 @@ impl Pair {
     /// Decodes the frames into the copy's record, without applying it. Gives the lines.
     pub fn collect(&mut self) -> usize {
         let lines = self.work.region / LINE;
-        let mut record = self.theirs.record();
+        let mut record = self.theirs.record(self.ours.cut().cycle);
         for frame in self.tray.frames() {
             if let Ok(Frame::Data(_, _, runs)) = Frame::decode(frame, lines) {
                 for (run, bytes) in runs {

@@ -7,19 +7,23 @@
 //! - T2 A successor leads under the next epoch after the greatest it knows, on the cut it holds.
 //! - T3 Whoever hears of a newer epoch, in whatever frame, stops leading at once. It follows; should nobody be heard to lead
 //!   that epoch, T1 holds for it as for any other, under a newer epoch still.
-//! - T4 A node that did not listen for half a `silence` was itself stalled: it accuses nobody until it has listened for a
+//! - T4 A node that did not listen for more than half a `silence` was itself stalled: it accuses nobody until it has listened for a
 //!   whole one again. A primary that did not send for a whole `silence` may have been succeeded: it does not act until it
 //!   has listened once more.
-//! - T5 A node that starts listens for `patience` first. A node that never heard of a primary then leads, from the cut found in
-//!   its memory or from nothing, by rank as in T1. A primary of another layout breaks the silence like any other.
+//! - T5 A node that starts listens for `patience` first. If it hears no primary, of whatever epoch, it then leads, from the cut
+//!   found in its memory or from nothing, by rank as in T1. It waits anew whenever it hears of a member that holds a
+//!   newer cut and may lead; and it refuses if its memory says that it knew of cycles which it does not hold.
+//! - T6 A reign that began from nothing does not count for a node that holds a cut: what is initialised wins over what
+//!   is blank, also if the blank one claimed a newer epoch. (The holder follows T3, hears no cycle that counts, and
+//!   leads again by T1 under a newer epoch still.)
 //!
 //! These rules alone do not exclude two primaries (a cut cable gives two): until leases, claims and grants stand, only the
 //! Gate at the actuator does.
 
-use crate::primary::{Primary, Published};
-use crate::region::{Counter, EventKind};
+use crate::primary::{Primary, Published, Ring};
+use crate::region::{Counter, EventKind, Map};
 use crate::standby::{Standby, Took};
-use crate::wire::{Frame, Ids, Sender, Status, SyncState};
+use crate::wire::{Frame, Ids, MAX_WANTS, Sender, Status, SyncState, Want, Wants};
 use crate::{Cut, Epoch, FrameSink, Layout, Region, Tracker};
 
 /// The most members that may lead.
@@ -40,6 +44,13 @@ pub struct Settings {
     pub patience: u64,
     /// How often a member says what it holds and wants.
     pub status_every: u64,
+    /// For how long nothing may come of the newest cycle before its missing frames are asked for, and how long
+    /// an answer is waited for.
+    pub pause: u64,
+    /// A standby that knows of more cycles than this which it does not hold may not lead (S7).
+    pub max_age: u64,
+    /// Largest frame of the group's links, bytes.
+    pub frame_bytes: usize,
     /// A number that no earlier incarnation of this node used (24 bits count).
     pub nonce: u32,
 }
@@ -57,6 +68,8 @@ pub enum Why {
     Quiet,
     /// It leads, and its next tick comes after the deadline.
     NotYet,
+    /// A member of another layout leads this group.
+    ForeignLayout,
     /// The primary is silent, and this node may not lead because it is not hot.
     RefusedCold {
         /// The newest cycle that it heard of.
@@ -86,7 +99,7 @@ pub struct Takeover {
     pub cut: Cut,
     /// Its epoch.
     pub epoch: Epoch,
-    /// Since when the cut is held, by this node's clock, nanoseconds ago. For a cut found in memory at the start: 0.
+    /// Since when the cut is held, by this node's clock, nanoseconds ago. 0 if there is none.
     pub age: u64,
     /// For how long nothing of a primary was heard, nanoseconds.
     pub silent: u64,
@@ -107,6 +120,14 @@ pub enum Heard {
     Layout(Layout),
 }
 
+/// What a member lacks, by its newest status.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    seen: u64,
+    hot: bool,
+    wants: Wants,
+}
+
 /// A member of the group: hears frames, leads or follows.
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -114,6 +135,9 @@ pub struct Member {
     sender: Sender,
     standby: Standby,
     primary: Option<Primary>,
+    ring: Ring,
+    /// What each member asked for last, in order of rank, until it is answered.
+    asked: [Asked; MAX_MEMBERS],
     /// The last primary heard, or this node.
     leader: u8,
     /// When a primary was last heard, or this node last began to listen.
@@ -131,18 +155,22 @@ pub struct Member {
     status_at: u64,
     /// Hash of the foreign layout that was logged last.
     foreign: u64,
+    /// The last primary heard has another layout.
+    foreign_leads: bool,
 }
 
 impl Member {
-    /// A member that begins to listen at `now`. `lines` are those of its region.
+    /// A member that begins to listen at `now`, with a region of this map.
     #[must_use]
-    pub fn new(settings: Settings, lines: usize, now: u64) -> Self {
+    pub fn new(settings: Settings, map: &Map, now: u64) -> Self {
         let ids = Ids { layout: settings.layout.hash, ..settings.ids };
         Self {
             settings,
             sender: Sender::new(ids),
-            standby: Standby::new(lines),
+            standby: Standby::new(map.lines, map.records, settings.max_age),
             primary: None,
+            ring: Ring::new(map.records, map.lines, settings.frame_bytes),
+            asked: [Asked::default(); MAX_MEMBERS],
             leader: 0,
             heard_at: now,
             listened_at: now,
@@ -150,8 +178,10 @@ impl Member {
             doubt: false,
             met: false,
             refused: false,
-            status_at: now,
+            // The first status is due at once: it tells a primary of a lower epoch, and other starters, what is here.
+            status_at: now.saturating_sub(settings.status_every),
             foreign: 0,
+            foreign_leads: false,
         }
     }
 
@@ -210,11 +240,11 @@ impl Member {
             region.count(Counter::RejectLayout, 1);
             return self.foreign_layout(region, &frame, now);
         }
-        if let Frame::Status(_, status) = frame
-            && status.wants_full
-            && let Some(primary) = &mut self.primary
-        {
-            primary.want_full();
+        if let Frame::Status(header, status) = &frame {
+            self.asks(region, header.ids.node, status);
+            if !self.met && status.may_lead && status.held > region.cut() {
+                self.heard_at = now; // T5
+            }
         }
         let before = self.state();
         // A fence is news above all other.
@@ -222,13 +252,26 @@ impl Member {
         let heard = match frame {
             Frame::Status(..) => Heard::Nothing,
             Frame::Data(header, data, runs) => {
-                if header.epoch < region.epoch_seen() {
-                    region.count(Counter::StaleEpoch, 1); // S1
-                    return Heard::Nothing;
+                let held = region.cut();
+                let refused = if header.epoch < region.epoch_seen() {
+                    Some(Counter::StaleEpoch) // S1
+                } else if data.base == Cut::NONE && held != Cut::NONE && held.epoch != header.epoch {
+                    Some(Counter::BlankReign) // T6
+                } else {
+                    None
+                };
+                if let Some(cause) = refused {
+                    region.count(cause, 1);
+                    if !self.met && cause == Counter::StaleEpoch {
+                        self.heard_at = now; // T5: somebody leads, and will hear of this node's epoch
+                    }
+                    self.note_state(region, before, now);
+                    return fenced.unwrap_or(Heard::Nothing);
                 }
+                self.foreign_leads = false;
                 (self.leader, self.heard_at, self.met, self.refused) = (header.ids.node, now, true, false);
                 match self.standby.data(region, &header, &data, runs, now) {
-                    Took::Nothing | Took::Cold => Heard::Nothing,
+                    Took::Nothing => Heard::Nothing,
                     Took::Cut(info) => Heard::Cut(info),
                 }
             }
@@ -237,11 +280,45 @@ impl Member {
         fenced.unwrap_or(heard)
     }
 
+    /// Notes what a member lacks. Only its newest status counts.
+    fn asks(&mut self, region: &Region, node: u8, status: &Status) {
+        let Some(primary) = &mut self.primary else { return };
+        if status.wants_full {
+            primary.want_full();
+        }
+        // Who is no member has nobody to answer to it: its repairs come from what is sent to members.
+        let rank = self.settings.members.iter().position(|&id| id == node);
+        if status.wants[0].cycle != 0
+            && let Some(rank) = rank
+        {
+            region.count(Counter::Asked, 1);
+            let hot = status.state == SyncState::Hot;
+            self.asked[rank] = Asked { seen: status.seen, hot, wants: status.wants };
+        }
+    }
+
+    /// Sends again what was asked for: hot standbys by rank, then the others; of each the oldest first; as far as the
+    /// budget of the cycle lasts. Says whether frames wait to be flushed. Call it after listening, before the step.
+    pub fn answer(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
+        let Self { primary: Some(primary), asked, ring, sender, .. } = self else { return false };
+        let mut sent = 0;
+        for hot in [true, false] {
+            for asked in asked.iter_mut().filter(|asked| asked.hot == hot) {
+                for want in asked.wants.iter().take_while(|want| want.cycle != 0) {
+                    sent += primary.send_again(ring, region, (want, asked.seen), now, sender, sink);
+                }
+                asked.wants[0].cycle = 0;
+            }
+        }
+        sent > 0
+    }
+
     fn foreign_layout(&mut self, region: &Region, frame: &Frame<'_>, now: u64) -> Heard {
         match frame {
             Frame::Data(..) => {
                 if !self.leads() {
-                    self.heard_at = now; // somebody leads this group, if not in a way that this node can follow
+                    // Somebody leads this group, if not in a way that this node can follow.
+                    (self.heard_at, self.foreign_leads) = (now, true);
                 }
                 Heard::Nothing // the sender's status names its layout, and comes soon
             }
@@ -276,6 +353,7 @@ impl Member {
             return;
         }
         region.set_state(state);
+        region.set_lacking(if state == SyncState::Hot { 0 } else { self.standby.newest() });
         match state {
             SyncState::Hot => region.event(now, EventKind::Hot, self.standby.newest()),
             SyncState::Cold => {
@@ -298,17 +376,19 @@ impl Member {
     pub fn poll(&mut self, region: &Region, now: u64, drained: bool) -> Option<Takeover> {
         let away = now.saturating_sub(self.listened_at);
         self.listened_at = now;
-        if !drained {
-            return None;
-        }
         if self.leads() {
-            self.doubt = false; // T4: it has listened, and nobody succeeded it
+            if drained {
+                self.doubt = false; // T4: it has listened, and nobody succeeded it
+            }
             return None;
         }
-        if away >= self.settings.silence / 2 {
+        if away > self.settings.silence / 2 {
             self.heard_at = now; // T4
             region.count(Counter::Stalls, 1);
             region.event(now, EventKind::Stalled, away);
+            return None;
+        }
+        if !drained {
             return None;
         }
         let silent = now.saturating_sub(self.heard_at);
@@ -321,7 +401,8 @@ impl Member {
 
     fn lead(&mut self, region: &Region, now: u64, silent: u64) -> Option<Takeover> {
         let held = region.committed();
-        let may = !self.met || self.standby.may_lead(held.cut);
+        // S7; and at a start, T5.
+        let may = if self.met { self.standby.state() == SyncState::Hot } else { region.lacking() == 0 };
         let epoch = region.epoch_seen().max(held.cut.epoch).next(self.settings.ids.node, self.settings.nonce);
         let (true, Some(epoch)) = (may, epoch) else {
             if !self.refused {
@@ -331,12 +412,16 @@ impl Member {
             }
             return None;
         };
-        let (cause, age) =
-            if self.met { (Cause::Silence, now.saturating_sub(held.at)) } else { (Cause::Start, 0) };
+        let cause = if self.met { Cause::Silence } else { Cause::Start };
+        // A cut found at a start is of this boot, so its time is by the same clock.
+        let age = if held.cut == Cut::NONE { 0 } else { now.saturating_sub(held.at) };
         region.see_epoch(epoch); // T2
+        self.asked = [Asked::default(); MAX_MEMBERS];
         self.primary = Some(Primary::new(epoch, held.cut));
         (self.leader, self.met, self.sent_at) = (self.settings.ids.node, true, now);
         region.set_state(SyncState::Primary);
+        region.set_lacking(0);
+        self.foreign_leads = false;
         region.count(Counter::Takeovers, u64::from(cause == Cause::Silence));
         region.event(now, EventKind::Led, age);
         Some(Takeover { cause, cut: held.cut, epoch, age, silent, at: now })
@@ -349,13 +434,25 @@ impl Member {
             return Why::NotYet;
         }
         match (self.refused, self.standby.state()) {
-            (true, _) if self.standby.may_lead(region.cut()) => Why::RefusedNoEpoch,
-            (true, _) => Why::RefusedCold { newest: self.standby.newest(), held: region.cut() },
+            _ if self.foreign_leads => Why::ForeignLayout,
+            (true, _) if !self.met && region.lacking() == 0 => Why::RefusedNoEpoch,
+            (true, SyncState::Hot) => Why::RefusedNoEpoch,
+            (true, _) => {
+                let newest = self.standby.newest().max(region.lacking());
+                Why::RefusedCold { newest, held: region.cut() }
+            }
             (_, _) if !self.met => Why::Starting,
             (_, SyncState::Joining) => Why::Joining,
             (_, SyncState::Hot) => Why::Quiet,
             (_, SyncState::Cold | SyncState::Primary) => Why::Cold,
         }
+    }
+
+    /// How long a follower may sleep before it has something to say, nanoseconds.
+    #[must_use]
+    pub fn patience(&self) -> u64 {
+        let Settings { silence, pause, .. } = self.settings;
+        if self.met && self.standby.lacks(u64::MAX, 0) { pause } else { silence / 8 }
     }
 
     /// Commits a cycle, if this node leads: see [`Primary::commit`].
@@ -374,20 +471,25 @@ impl Member {
         }
         self.sent_at = now;
         self.heard_at = now;
-        Some(primary.commit(region, tracker, (plant, now), &mut self.sender, sink))
+        Some(primary.commit(&mut self.ring, region, tracker, (plant, now), &mut self.sender, sink))
     }
 
     /// Writes a status frame if one is due; says whether. The caller flushes the link.
     pub fn talk(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
-        let wants_full = self.met && matches!(self.state(), SyncState::Cold | SyncState::Joining);
-        let Settings { status_every, silence, .. } = self.settings;
-        let every = if wants_full { silence.min(status_every) } else { status_every };
-        if now.saturating_sub(self.status_at) < every {
+        let Settings { status_every, silence, pause, .. } = self.settings;
+        let follows = self.met && !self.leads();
+        let wants_full = follows && self.standby.needs_full();
+        let lacks = follows && self.standby.lacks(now, pause);
+        let every = match (wants_full || !self.met, lacks) {
+            (true, _) => silence,
+            (_, true) => pause,
+            _ => status_every,
+        };
+        if now.saturating_sub(self.status_at) < every.min(status_every) {
             return false;
         }
         self.status_at = now;
         let Some(frame) = sink.lend() else {
-            region.count(Counter::FramesRefused, 1);
             return false;
         };
         let status = Status {
@@ -396,6 +498,9 @@ impl Member {
             newest: self.standby.newest(),
             wants_full,
             layout: self.settings.layout,
+            may_lead: if self.met { self.state() >= SyncState::Hot } else { region.lacking() == 0 },
+            seen: self.standby.seen(),
+            wants: if lacks { self.standby.wants(now, pause) } else { [Want::default(); MAX_WANTS] },
         };
         let length = status.encode(&self.sender.header(region.epoch_seen(), now), frame);
         sink.push(length);

@@ -31,10 +31,15 @@ pub struct Config {
     /// Where in the period ticks fall, microseconds on the host's monotonic clock, below the period. `None` (default):
     /// wherever the loop begins, and for a successor wherever its predecessor's cycles arrived.
     pub phase_us: Option<u64>,
-    /// Cycles of silence after which a standby takes over, 2 to 1000 (default 5).
+    /// Cycles of silence after which a standby takes over, 3 to 1000 (default 5).
     pub silence_cycles: u32,
-    /// Cycles that a node listens for when it starts, before it leads a silent group; at least twice `silence_cycles`
-    /// (default 100).
+    /// A standby that knows of more cycles than this which it does not hold may not lead, 0 to 1000 (default 2).
+    pub max_age_cycles: u32,
+    /// Cycles that are kept to be sent again, and that a standby may be behind before it needs a whole state, 1 to 64;
+    /// the same on all members. Each takes as much memory as the state. `None` (default): as many as 2 MiB hold, at least 2.
+    pub records: Option<u32>,
+    /// Cycles that a node listens for when it starts, before it leads a silent group; at least `silence_cycles` times
+    /// one more than there are members, so that a hot standby of whatever rank comes first (default 100).
     pub patience_cycles: u32,
     /// Longest wait of `begin`, microseconds (default 100,000).
     pub deadline_us: u64,
@@ -90,6 +95,8 @@ impl Config {
             period_us: 1000,
             phase_us: None,
             silence_cycles: 5,
+            max_age_cycles: 2,
+            records: None,
             patience_cycles: 100,
             deadline_us: 100_000,
             track: Track::Diff,
@@ -170,8 +177,10 @@ impl Config {
         within("node.members (how many)", self.members.len() as u64, 1, MAX_MEMBERS as u64)?;
         within("cycle.period_us", self.period_us, 10, 10_000_000)?;
         within("cycle.phase_us", self.phase_us.unwrap_or(0), 0, self.period_us - 1)?;
-        within("cycle.silence_cycles", self.silence_cycles as u64, 2, 1000)?;
-        let patience = self.silence_cycles as u64 * 2;
+        within("cycle.silence_cycles", self.silence_cycles as u64, 3, 1000)?;
+        within("cycle.max_age_cycles", self.max_age_cycles as u64, 0, 1000)?;
+        within("cycle.records", self.records.unwrap_or(1) as u64, 1, 64)?;
+        let patience = self.silence_cycles as u64 * (self.members.len() as u64 + 1);
         within("cycle.patience_cycles", self.patience_cycles as u64, patience, 1_000_000)?;
         within("cycle.deadline_us", self.deadline_us, 1, 3_600_000_000)?;
         within("link.ttl", self.link.ttl as u64, 0, 255)?;
@@ -305,6 +314,8 @@ struct CycleTable {
     period_us: Option<u64>,
     phase_us: Option<u64>,
     silence_cycles: Option<u32>,
+    max_age_cycles: Option<u32>,
+    records: Option<u32>,
     patience_cycles: Option<u32>,
     deadline_us: Option<u64>,
 }
@@ -375,6 +386,8 @@ impl File {
             period_us: cycle.period_us.unwrap_or(base.period_us),
             phase_us: cycle.phase_us,
             silence_cycles: cycle.silence_cycles.unwrap_or(base.silence_cycles),
+            max_age_cycles: cycle.max_age_cycles.unwrap_or(base.max_age_cycles),
+            records: cycle.records,
             patience_cycles: cycle.patience_cycles.unwrap_or(base.patience_cycles),
             deadline_us: cycle.deadline_us.unwrap_or(base.deadline_us),
             track: track.kind,

@@ -30,6 +30,9 @@ const MOST_RECEIVE_BUFFER: usize = 64 << 20;
 /// How often members say what they hold and want.
 const STATUS_EVERY: Nanos = 100_000_000;
 
+/// Shortest pause after which frames of a cycle are taken for lost: longer than a burst takes to arrive.
+const LEAST_PAUSE: Nanos = 50_000;
+
 /// One member of a group whose state is a `T`.
 ///
 /// `T` is plain bytes (`bytemuck::Pod`: no padding, no pointers, any bytes valid), at most 4 GiB.
@@ -42,8 +45,10 @@ pub struct Node<T: Pod> {
     segment: Segment,
     pacer: Pacer,
     settings: LoopSettings,
-    /// The reign has begun and its first turn was not yet given.
+    /// The reign has begun and its first turn was not yet given, or not committed.
     began: Option<takeover::Takeover>,
+    /// Periods of turns that were dropped: control time that the next turn is told.
+    owed: u64,
     stats_at: Nanos,
     found: Found,
     warnings: Vec<String>,
@@ -92,7 +97,8 @@ impl<T: Pod> Node<T> {
         if !(MIN_FRAME..=MAX_FRAME).contains(&link.frame_bytes()) {
             return Err(OpenError::Frame { got: link.frame_bytes(), least: MIN_FRAME, most: MAX_FRAME });
         }
-        let map = Map::new(size_of::<T>())?;
+        let records = config.records.map_or(Map::usual_records(size_of::<T>()), |n| n as usize);
+        let map = Map::new(size_of::<T>(), records)?;
         let label = if config.layout.is_empty() { short_type_name::<T>() } else { &config.layout };
         let layout = Layout::new(label, size_of::<T>());
         let ids =
@@ -128,9 +134,12 @@ impl<T: Pod> Node<T> {
             silence,
             patience: config.patience_cycles as u64 * period,
             status_every: STATUS_EVERY,
+            pause: (period / 8).max(LEAST_PAUSE),
+            max_age: config.max_age_cycles as u64,
+            frame_bytes: link.frame_bytes(),
             nonce: nonce()?,
         };
-        let member = Member::new(settings, map.lines, now);
+        let member = Member::new(settings, &map, now);
         region.set_state(member.state());
         let how = match found {
             Found::Nothing | Found::OtherBoot(_) => 0,
@@ -152,6 +161,7 @@ impl<T: Pod> Node<T> {
                 look: (silence / 8).max(20_000).min(period),
             },
             began: None,
+            owed: 0,
             stats_at: now,
             found,
             layout,
@@ -209,12 +219,15 @@ impl<T: Pod> Node<T> {
         if let Some(began) = self.member.poll(&self.region, now, drained) {
             self.begin_reign(began, now);
         }
-        if self.member.talk(&self.region, now, &mut *self.link) {
+        let said = self.member.talk(&self.region, now, &mut *self.link);
+        if self.member.answer(&self.region, now, &mut *self.link) || said {
             self.link.flush();
         }
         if now - self.stats_at >= STATUS_EVERY {
             self.stats_at = now;
-            self.region.set_counter(Counter::KernelDrops, self.link.stats().kernel_drops);
+            let stats = self.link.stats();
+            self.region.set_counter(Counter::KernelDrops, stats.kernel_drops);
+            self.region.set_counter(Counter::FramesRefused, stats.refused_frames);
         }
         if self.member.leads() {
             // T4: nothing heard may be left unheard when a primary goes on.
@@ -230,13 +243,21 @@ impl<T: Pod> Node<T> {
     /// Takes what the link has, up to a limit. Gives the newest cut it brought, and whether nothing is left.
     fn listen(&mut self) -> Result<(Option<CutInfo>, bool), LoopError> {
         let Self { region, member, link, .. } = self;
-        let (mut cut, mut theirs) = (None, None);
+        let (mut cut, mut theirs, mut fenced) = (None, None, false);
         let now = clock::now();
         let taken = link.receive(LISTEN, &mut |frame| match member.hear(region, frame, now) {
             Heard::Cut(info) => cut = Some(info),
             Heard::Layout(layout) => theirs = Some(layout),
-            Heard::Nothing | Heard::Fenced(_) => {}
+            Heard::Fenced(_) => {
+                // Writes that were not marked, or a lead that was leaked, must not outlive the reign.
+                region.roll_back();
+                fenced = true;
+            }
+            Heard::Nothing => {}
         });
+        if fenced {
+            self.tracker.reset();
+        }
         match theirs {
             // Who leads or follows goes on: the newcomer, who has heard of no leader of its own layout, must stop.
             Some(theirs) if self.member.leader() == 0 => Err(LoopError::Layout { ours: self.layout, theirs }),
@@ -248,23 +269,26 @@ impl<T: Pod> Node<T> {
         self.tracker.reset();
         let held = self.region.committed();
         let ran = match began.cause {
+            // Control time went on while nobody ran it.
             Cause::Silence => held.at,
-            // Nothing says how long ago the found cut was committed: control time goes on by one period.
+            // The group stood still, and its control time with it; how old the cut is, the takeover says.
             Cause::Start => now.saturating_sub(self.settings.period),
         };
+        self.owed = 0;
         self.pacer.start(self.settings.phase.unwrap_or(ran), ran);
         self.began = Some(began);
     }
 
     fn next_cycle(&mut self, passed: u64, now: Nanos) -> Cycle {
+        let passed = passed + std::mem::take(&mut self.owed);
         let dt = passed * self.settings.period;
         let missed = passed - 1;
         let held = self.region.committed();
-        let began = self.began.take().filter(|_| held.cut != Cut::NONE);
+        let began = self.began.filter(|_| held.cut != Cut::NONE);
         let takeover = began.map(|began| Takeover {
             cause: began.cause,
             cut: began.cut,
-            age: Duration::from_nanos(if began.cause == Cause::Start { 0 } else { now - held.at }),
+            age: Duration::from_nanos(now.saturating_sub(held.at)),
             silent: Duration::from_nanos(began.silent),
             missed,
             at: began.at,
@@ -272,7 +296,7 @@ impl<T: Pod> Node<T> {
             may_act: self.member.may_act(),
         });
         self.region.count(Counter::TicksMissed, missed);
-        Cycle { dt, plant: held.plant + dt, missed, takeover }
+        Cycle { dt, plant: held.plant.saturating_add(dt), missed, takeover }
     }
 
     fn lead(&mut self, cycle: Cycle) -> Lead<'_, T> {
@@ -282,10 +306,15 @@ impl<T: Pod> Node<T> {
 
     /// When to look again although no frame came.
     fn wake(&self, now: Nanos) -> Nanos {
-        if self.member.leads() { self.pacer.next() } else { now + self.settings.look }
+        if self.member.leads() {
+            self.pacer.next()
+        } else {
+            now + self.settings.look.min(self.member.patience())
+        }
     }
 
     pub(crate) fn publish(&mut self, plant: u64) -> (Published, bool) {
+        self.began = None;
         let Self { region, member, tracker, link, .. } = self;
         let published = member
             .commit(region, &mut **tracker, (plant, clock::now()), &mut **link)
@@ -296,7 +325,8 @@ impl<T: Pod> Node<T> {
         (published, member.may_act())
     }
 
-    pub(crate) fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self, cycle: &Cycle) {
+        self.owed = cycle.missed + 1;
         self.region.roll_back();
         self.tracker.reset();
         self.region.count(Counter::Abandoned, 1);

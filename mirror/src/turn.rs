@@ -33,7 +33,7 @@ pub struct Takeover {
     pub cause: Cause,
     /// The cut that it stands on.
     pub cut: Cut,
-    /// For how long that cut is held. Zero for a cut found in memory at a start.
+    /// How long ago that cut was committed or applied here, by this host's clock; also before a restart.
     pub age: Duration,
     /// For how long nothing of a primary was heard: the time that detection took, less one cycle.
     pub silent: Duration,
@@ -70,7 +70,9 @@ pub(crate) struct Cycle {
 
 /// A cycle in the making: the live memory, as `T`.
 ///
-/// [`commit`](Self::commit) publishes it. Dropped instead, it is rolled back: no trace of it remains.
+/// [`commit`](Self::commit) publishes it. Dropped instead, it is rolled back: no trace of it remains, and its control
+/// time goes to the next turn. Nothing is sent then: who drops as many turns in a row as the silence has cycles hands the
+/// lead away.
 pub struct Lead<'a, T: Pod> {
     node: Option<&'a mut Node<T>>,
     cycle: Cycle,
@@ -180,12 +182,12 @@ impl<T: Pod> DerefMut for Lead<'_, T> {
 impl<T: Pod> Drop for Lead<'_, T> {
     fn drop(&mut self) {
         if let Some(node) = self.node.take() {
-            node.abandon();
+            node.abandon(&self.cycle);
         }
     }
 }
 
-/// A committed cycle. Reads as the state that was committed.
+/// A committed cycle. Reads as the state that was committed (and, with `track = marked`, as what was written unmarked).
 pub struct Receipt<'a, T: Pod> {
     node: &'a Node<T>,
     published: Published,

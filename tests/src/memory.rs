@@ -67,7 +67,7 @@ impl Memory {
     /// If no region can have that size.
     #[must_use]
     pub fn new(state_bytes: usize) -> Self {
-        let map = Map::new(state_bytes).expect("a size that a region can have");
+        let map = Map::new(state_bytes, 3).expect("a size that a region can have");
         Self { pages: vec![Page([0; PAGE]); map.total / PAGE], map }
     }
 

@@ -27,14 +27,14 @@ pub fn info(cycle: u64) -> CutInfo {
 /// A primary's cycle.
 pub fn commit(region: &mut Region, tracker: &mut Diff, cycle: u64) {
     bytemuck::from_bytes_mut::<Tiny>(region.live_mut()).step(1);
-    region.capture(tracker);
+    region.capture(tracker, cycle);
     region.seal(&info(cycle));
     region.settle(false);
 }
 
 /// A standby's cycle.
 pub fn apply(region: &mut Region, lines: &Lines, cycle: u64) {
-    let mut record = region.record();
+    let mut record = region.record(cycle);
     for (line, bytes) in lines {
         record.push(*line, bytes);
     }

@@ -41,7 +41,7 @@ pub struct LinkStats {
 }
 
 /// A way for frames to travel.
-pub trait Link: FrameSink {
+pub trait Link: FrameSink + Send {
     /// In words, for people: kind, group, interface, and what was chosen or refused at open.
     fn describe(&self) -> String;
 
@@ -49,8 +49,9 @@ pub trait Link: FrameSink {
     /// [`LinkStats::refused_frames`] and forgotten: a lost frame is a lost frame, wherever it is lost.
     fn flush(&mut self);
 
-    /// Hands at most about `limit` waiting frames to `sink`, in the order of arrival, and returns their number; a batch that
-    /// the kernel delivers in one piece is never cut, so the number may exceed `limit` by that batch. Never waits.
+    /// Hands at most about `limit` waiting frames to `sink`, in the order of arrival, and returns how many it took off the
+    /// network, those too long to hand out included: fewer than `limit` means that nothing is left. A batch that the kernel
+    /// delivers in one piece is never cut, so the number may exceed `limit` by that batch. Never waits.
     ///
     /// The bytes are only lent for the call.
     fn receive(&mut self, limit: usize, sink: &mut dyn FnMut(&[u8])) -> usize;

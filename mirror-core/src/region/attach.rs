@@ -1,9 +1,9 @@
 //! Making a region in memory that somebody mapped, or finding the one that is there.
 
 use super::header::{Header, MAGIC};
-use super::map::{Map, PAGE};
+use super::map::{MAX_RECORDS, Map, PAGE};
 use super::record::Fill;
-use super::{CutInfo, Region, store};
+use super::{CutInfo, Phase, Region, store};
 use crate::layout::Layout;
 use crate::line::{LINE, Run};
 use core::mem::offset_of;
@@ -125,7 +125,7 @@ impl Region {
         if !base.addr().get().is_multiple_of(PAGE) {
             return Err(AttachError::Unaligned(base.addr().get()));
         }
-        let mut region = Region { base, map, fill: Fill::default() };
+        let mut region = Region { base, map, fills: [Fill::default(); MAX_RECORDS] };
         let found = match region.header().magic.load(Acquire) {
             0 if region.is_blank() => {
                 region.initialise(who);
@@ -137,6 +137,7 @@ impl Region {
         let header = region.header();
         header.owner.store(who.process as u64, Relaxed);
         header.boot.store(who.boot, Relaxed);
+        region.set_phase(Phase::Idle);
         Ok((region, found))
     }
 
@@ -152,6 +153,7 @@ impl Region {
         let header = self.header();
         header.state_bytes.store(self.map.state_bytes as u64, Relaxed);
         header.total_bytes.store(self.map.total as u64, Relaxed);
+        header.records.store(self.map.records as u64, Relaxed);
         header.group.store(who.group, Relaxed);
         header.node.store(who.node as u64, Relaxed);
         let words: [u64; size_of::<Layout>() / 8] = bytemuck::cast(who.layout);
@@ -173,21 +175,25 @@ impl Region {
             return Err(AttachError::Other { node, group, wanted_node, wanted_group });
         }
         let (open, done) = (header.open.0.load(Acquire), header.done.0.load(Acquire));
+        if header.boot.load(Relaxed) != who.boot {
+            // Pages were written to disk in any order: nothing here belongs together, the seal included.
+            header.done.0.store(open, Relaxed);
+            let info = self.committed();
+            self.clear();
+            return Ok(Found::OtherBoot(info));
+        }
         let [runs, lines] = [&header.record.0[0], &header.record.0[1]].map(|w| w.load(Relaxed));
         let redone = open != done;
         if redone {
             let fill = Fill { runs: runs as usize, lines: lines as usize };
-            if open != done.wrapping_add(1) || !self.record_is_sound(fill) {
+            let at = self.map.record_of(header.cuts[(open % 2) as usize].load().cut.cycle);
+            if open != done.wrapping_add(1) || !self.record_is_sound(at, fill) {
                 return Err(AttachError::Damaged { open, done, lines });
             }
-            self.fill = fill;
+            self.fills[at] = fill;
             self.settle(false);
         }
         let info = self.committed();
-        if self.header().boot.load(Relaxed) != who.boot {
-            self.clear();
-            return Ok(Found::OtherBoot(info));
-        }
         let returned =
             self.live().chunks(LINE).zip(self.image().chunks(LINE)).filter(|(a, b)| a != b).count();
         if returned > 0 {
@@ -197,11 +203,11 @@ impl Region {
     }
 
     /// A sealed record was written whole; one that points outside the region was written by something else.
-    fn record_is_sound(&self, fill: Fill) -> bool {
+    fn record_is_sound(&self, at: usize, fill: Fill) -> bool {
         if fill.runs > self.map.lines || fill.lines > self.map.lines {
             return false;
         }
-        let runs: &[Run] = bytemuck::cast_slice(self.part(self.map.runs, fill.runs * size_of::<Run>()));
+        let runs: &[Run] = bytemuck::cast_slice(self.part(self.map.runs(at), fill.runs * size_of::<Run>()));
         let inside = |run: &Run| run.start as u64 + run.count as u64 <= self.map.lines as u64;
         runs.iter().all(inside) && runs.iter().map(|run| run.count as u64).sum::<u64>() == fill.lines as u64
     }
@@ -209,7 +215,7 @@ impl Region {
     /// Forgets the state, as one commit of zeros over every line, so that a crash in the middle is no mixture either.
     fn clear(&mut self) {
         let lines = self.map.lines;
-        let mut record = self.record();
+        let mut record = self.record(0);
         for line in 0..lines {
             record.push(line as u32, &[0; LINE]);
         }

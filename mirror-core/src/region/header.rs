@@ -87,7 +87,10 @@ pub(super) struct Header {
     pub(super) owner: AtomicU64,
     /// First half of the boot id under which the owner ran.
     pub(super) boot: AtomicU64,
-    pub(super) spare: [AtomicU64; 2],
+    /// How many records the mapping has.
+    pub(super) records: AtomicU64,
+    /// The newest cycle that the owner knew of and did not hold when it stopped being hot; 0: it lacked nothing.
+    pub(super) lacking: AtomicU64,
     // A line of its own for each word that others spin on or that the hot path writes.
     pub(super) open: Line<AtomicU64>,
     pub(super) done: Line<AtomicU64>,

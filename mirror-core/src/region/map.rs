@@ -1,9 +1,12 @@
 //! Where everything lies in a region's mapping.
 //!
 //! ```text
-//! 0        4096                                                                          total
-//! | header | counters + events | live | image | stamps | record runs | record lines |
+//! 0        4096                                                                    total
+//! | header | counters + events | live | image | stamps | record 0 | record 1 | ... |
 //! ```
+//!
+//! The records are a ring: cycle `c` has record `c % records`. A primary keeps its last cycles there to send their frames
+//! again, a standby the cycles that are not whole yet.
 //!
 //! Every part begins on a page, so that tools can map one alone and a tracker can protect `live` alone.
 
@@ -30,13 +33,16 @@ pub struct Map {
     pub image: usize,
     /// One 64-bit cycle number a line: when it last changed.
     pub stamps: usize,
-    /// The record's runs.
-    pub runs: usize,
-    /// The record's lines.
-    pub packed: usize,
+    /// How many records there are, 1 to [`MAX_RECORDS`].
+    pub records: usize,
+    /// The first record.
+    first_record: usize,
     /// Size of the whole mapping.
     pub total: usize,
 }
+
+/// The most records that a region has.
+pub const MAX_RECORDS: usize = 64;
 
 /// Why a region of some size cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,11 +53,11 @@ pub struct SizeError {
 }
 
 impl Map {
-    /// The map of a region for `state_bytes` bytes of state, 1 to 4 GiB.
+    /// The map of a region for `state_bytes` bytes of state, 1 to 4 GiB, with `records` records (brought into their range).
     ///
     /// # Errors
     /// [`SizeError`] when the size is out of range.
-    pub const fn new(state_bytes: usize) -> Result<Self, SizeError> {
+    pub const fn new(state_bytes: usize, records: usize) -> Result<Self, SizeError> {
         if state_bytes == 0 || state_bytes > MAX_LINES * LINE {
             return Err(SizeError { bytes: state_bytes });
         }
@@ -60,10 +66,47 @@ impl Map {
         let live = telemetry + TELEMETRY;
         let image = live + pages(lines * LINE);
         let stamps = image + pages(lines * LINE);
-        let runs = stamps + pages(lines * size_of::<u64>());
-        let packed = runs + pages(lines * size_of::<Run>());
-        let total = packed + pages(lines * LINE);
-        Ok(Self { state_bytes, lines, telemetry, live, image, stamps, runs, packed, total })
+        let first_record = stamps + pages(lines * size_of::<u64>());
+        let records = if records < 1 {
+            1
+        } else if records > MAX_RECORDS {
+            MAX_RECORDS
+        } else {
+            records
+        };
+        let mut map =
+            Self { state_bytes, lines, telemetry, live, image, stamps, records, first_record, total: 0 };
+        map.total = map.runs(records);
+        Ok(map)
+    }
+
+    /// How many records usually serve a state of this size: as many as 2 MiB hold, 2 to [`MAX_RECORDS`].
+    #[must_use]
+    pub const fn usual_records(state_bytes: usize) -> usize {
+        let fit = (2 << 20) / if state_bytes == 0 { 1 } else { state_bytes };
+        if fit < 2 {
+            2
+        } else if fit > MAX_RECORDS {
+            MAX_RECORDS
+        } else {
+            fit
+        }
+    }
+
+    /// Where the runs of a record begin.
+    pub(super) const fn runs(&self, record: usize) -> usize {
+        self.first_record + record * (pages(self.lines * size_of::<Run>()) + pages(self.lines * LINE))
+    }
+
+    /// Where the lines of a record begin.
+    pub(super) const fn packed(&self, record: usize) -> usize {
+        self.runs(record) + pages(self.lines * size_of::<Run>())
+    }
+
+    /// The record of a cycle.
+    #[must_use]
+    pub const fn record_of(&self, cycle: u64) -> usize {
+        (cycle % self.records as u64) as usize
     }
 
     /// Bytes of `live` and of `image`: whole lines, the tail beyond the state always zero.
@@ -84,19 +127,24 @@ mod tests {
     #[test]
     fn parts_do_not_overlap_and_begin_on_pages() {
         for bytes in [1, 63, 64, 65, 4096, 65_536, 1 << 24, (1 << 24) + 1] {
-            let m = Map::new(bytes).unwrap();
-            let parts = [m.telemetry, m.live, m.image, m.stamps, m.runs, m.packed, m.total];
+            let m = Map::new(bytes, 3).unwrap();
+            let records = [0, 1, 2].map(|r| [m.runs(r), m.packed(r)]);
+            let parts = [m.telemetry, m.live, m.image, m.stamps];
+            let parts: alloc::vec::Vec<usize> =
+                parts.into_iter().chain(records.into_iter().flatten()).chain([m.total]).collect();
             assert!(parts.iter().all(|p| p % PAGE == 0));
             assert!(parts.is_sorted());
             assert!(m.live + m.bytes() <= m.image && m.image + m.bytes() <= m.stamps);
-            assert!(m.stamps + m.lines * 8 <= m.runs && m.runs + m.lines * 8 <= m.packed);
-            assert!(m.packed + m.bytes() <= m.total);
+            assert!(m.stamps + m.lines * 8 <= m.runs(0));
+            for r in 0..3 {
+                assert!(m.runs(r) + m.lines * 8 <= m.packed(r) && m.packed(r) + m.bytes() <= m.runs(r + 1));
+            }
         }
     }
 
     #[test]
     fn sizes_out_of_range_are_refused() {
-        assert!(Map::new(0).is_err());
-        assert!(Map::new(MAX_LINES * LINE + 1).is_err());
+        assert!(Map::new(0, 1).is_err());
+        assert!(Map::new(MAX_LINES * LINE + 1, 1).is_err());
     }
 }

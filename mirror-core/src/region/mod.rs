@@ -9,7 +9,7 @@
 //! Every commit has a generation `g`, one more than the last. Its lines are first written to the *record*, then
 //!
 //! ```text
-//! cuts[g % 2] = the new cut; record length    the old cut still stands in cuts[(g - 1) % 2]
+//! cuts[g % 2] = the new cut; record's length  the old cut still stands in cuts[(g - 1) % 2]
 //! open = g                      (release)     from here on the commit has happened: SEALED
 //! fence                         (release)
 //! image, stamps  <-  record     (relaxed words)
@@ -42,7 +42,7 @@ mod tests;
 
 pub use attach::{AttachError, Found, Identity};
 pub use header::{CutInfo, Phase};
-pub use map::{Map, PAGE, SizeError};
+pub use map::{MAX_RECORDS, Map, PAGE, SizeError};
 pub use reader::{ReadError, Reader};
 pub use record::Recorder;
 pub use telemetry::{Counter, Event, EventKind, Events};
@@ -61,7 +61,8 @@ use record::Fill;
 pub struct Region {
     base: NonNull<u8>,
     map: Map,
-    fill: Fill,
+    /// How far each record is filled. Of a sealed one the mapping knows as well.
+    fills: [Fill; MAX_RECORDS],
 }
 
 // SAFETY: the mapping is reached through this value alone in this process (the contract of `attach`), and nothing in
@@ -140,21 +141,23 @@ impl Region {
         self.committed().cut
     }
 
-    /// Begins a new record and lends it. What an earlier, never sealed record held is gone.
-    pub fn record(&mut self) -> Recorder<'_> {
-        self.fill = Fill::default();
-        self.extend_record()
+    /// Begins the record of `cycle` anew and lends it. What that place held before is gone.
+    pub fn record(&mut self, cycle: u64) -> Recorder<'_> {
+        self.fills[self.map.record_of(cycle)] = Fill::default();
+        self.extend_record(cycle)
     }
 
-    /// Lends the record begun by [`record`](Self::record) for more lines.
-    pub fn extend_record(&mut self) -> Recorder<'_> {
-        let (recorder, ..) = self.split();
+    /// Lends the record of `cycle`, begun by [`record`](Self::record), for more lines.
+    pub fn extend_record(&mut self, cycle: u64) -> Recorder<'_> {
+        let (recorder, ..) = self.split(cycle);
         recorder
     }
 
     /// The record together with live memory and image, which do not overlap it.
-    fn split(&mut self) -> (Recorder<'_>, &[u8], &[u8]) {
-        let Map { live, image, runs, packed, lines, .. } = self.map;
+    fn split(&mut self, cycle: u64) -> (Recorder<'_>, &[u8], &[u8]) {
+        let at = self.map.record_of(cycle);
+        let (runs, packed) = (self.map.runs(at), self.map.packed(at));
+        let Map { live, image, lines, .. } = self.map;
         let base = self.base;
         // SAFETY: four disjoint ranges inside the mapping (`Map` keeps them apart), aligned to pages; `Run` and `u8` are
         // valid for any bytes; `&mut self` excludes every other reference of this process, and other processes never
@@ -167,25 +170,35 @@ impl Region {
                 core::slice::from_raw_parts(base.add(image).as_ptr(), lines * LINE),
             )
         };
-        (Recorder { runs, packed, fill: &mut self.fill }, live, image)
+        (Recorder { runs, packed, fill: &mut self.fills[at] }, live, image)
     }
 
-    /// Takes what changed in the live memory into a new record. Gives the number of lines.
-    pub fn capture<T: Tracker + ?Sized>(&mut self, tracker: &mut T) -> usize {
-        self.fill = Fill::default();
-        let (mut record, live, image) = self.split();
+    /// Takes what changed in the live memory into the record of `cycle`, begun anew. Gives the number of lines.
+    pub fn capture<T: Tracker + ?Sized>(&mut self, tracker: &mut T, cycle: u64) -> usize {
+        self.fills[self.map.record_of(cycle)] = Fill::default();
+        let (mut record, live, image) = self.split(cycle);
         tracker.capture(live, image, &mut record);
         record.lines()
     }
 
-    /// What the record holds, to be sent.
-    #[must_use]
-    pub fn recorded(&self) -> Source<'_> {
-        let runs = bytemuck::cast_slice(self.part(self.map.runs, self.fill.runs * size_of::<Run>()));
-        Source { runs, packed: self.part(self.map.packed, self.fill.lines * LINE) }
+    /// Takes the whole live memory into the record of `cycle`, begun anew.
+    pub fn capture_all(&mut self, cycle: u64) -> usize {
+        self.fills[self.map.record_of(cycle)] = Fill::default();
+        let (mut record, live, _) = self.split(cycle);
+        record.push(0, live);
+        record.lines()
     }
 
-    /// Seals the record as cut `info.cut`: the commit has happened. [`settle`](Self::settle) must follow before
+    /// What the record of `cycle` holds, to be sent. The caller knows that it is that cycle's.
+    #[must_use]
+    pub fn recorded(&self, cycle: u64) -> Source<'_> {
+        let at = self.map.record_of(cycle);
+        let fill = self.fills[at];
+        let runs = bytemuck::cast_slice(self.part(self.map.runs(at), fill.runs * size_of::<Run>()));
+        Source { runs, packed: self.part(self.map.packed(at), fill.lines * LINE) }
+    }
+
+    /// Seals the record of cycle `info.cut.cycle` as cut `info.cut`: the commit has happened. [`settle`](Self::settle) must follow before
     /// anything else is recorded.
     pub fn seal(&mut self, info: &CutInfo) {
         let header = self.header();
@@ -195,8 +208,9 @@ impl Region {
             header.done.0.load(Relaxed),
             "settle comes before the next seal"
         );
-        store::word(&header.record.0[0], self.fill.runs as u64, Relaxed);
-        store::word(&header.record.0[1], self.fill.lines as u64, Relaxed);
+        let fill = self.fills[self.map.record_of(info.cut.cycle)];
+        store::word(&header.record.0[0], fill.runs as u64, Relaxed);
+        store::word(&header.record.0[1], fill.lines as u64, Relaxed);
         for (word, value) in header.cuts[(next % 2) as usize].words(info) {
             store::word(word, value, Relaxed);
         }
@@ -217,16 +231,16 @@ impl Region {
         }
         let cycle = header.cuts[(sealed % 2) as usize].load().cut.cycle;
         let mut from = 0;
-        for at in 0..self.fill.runs {
-            let run = self.recorded().runs[at];
-            let (start, count) = (run.start as usize, run.count as usize);
-            let bytes = &self.recorded().packed[from * LINE..][..count * LINE];
+        for at in 0..self.fills[self.map.record_of(cycle)].runs {
+            let Source { runs, packed } = self.recorded(cycle);
+            let (start, count) = (runs[at].start as usize, runs[at].count as usize);
+            let bytes = &packed[from * LINE..][..count * LINE];
             store::shared_line(self.shared(self.map.image + start * LINE, count * (LINE / 8)), bytes);
             for stamp in self.shared(self.map.stamps + start * 8, count) {
                 store::word(stamp, cycle, Relaxed);
             }
             if live_too {
-                self.move_to_live(start, from, count);
+                self.move_to_live(cycle, start, from, count);
             }
             from += count;
         }
@@ -236,8 +250,8 @@ impl Region {
         fence(Release);
     }
 
-    fn move_to_live(&mut self, start: usize, from: usize, count: usize) {
-        let (record, ..) = self.split();
+    fn move_to_live(&mut self, cycle: u64, start: usize, from: usize, count: usize) {
+        let (record, ..) = self.split(cycle);
         let packed: *const [u8] = &raw const record.packed[from * LINE..][..count * LINE];
         let live = self.part_mut(self.map.live + start * LINE, count * LINE);
         // SAFETY: record and live are disjoint parts of the mapping, so the shared and the mutable range never overlap;
@@ -248,7 +262,6 @@ impl Region {
     /// Undoes every uncommitted write: the live memory becomes the image. O(region), for the rare case of a cycle
     /// given up or a reign lost.
     pub fn roll_back(&mut self) {
-        self.fill = Fill::default();
         let image: *const [u8] = self.image();
         let live = self.part_mut(self.map.live, self.map.bytes());
         // SAFETY: image and live are disjoint parts of the mapping.
@@ -263,6 +276,24 @@ impl Region {
     /// Tells tools how much of the state this member holds, or that it leads.
     pub fn set_state(&self, state: SyncState) {
         self.header().state.0.store(state as u64, Relaxed);
+    }
+
+    /// The newest cycle that this member knew of and did not hold when it stopped being hot, also in an earlier incarnation;
+    /// 0: it lacks nothing.
+    #[must_use]
+    pub fn lacking(&self) -> u64 {
+        self.header().lacking.load(Relaxed)
+    }
+
+    /// Remembers that this member does not hold cycle `newest`; 0: it lacks nothing.
+    pub fn set_lacking(&self, newest: u64) {
+        self.header().lacking.store(newest, Relaxed);
+    }
+
+    /// What the owner is doing, by its own word.
+    #[must_use]
+    pub fn is_stepping(&self) -> bool {
+        self.header().phase.0.load(Relaxed) == Phase::Step as u64
     }
 
     /// The greatest epoch that this member ever heard of or led, kept across restarts on this mapping.

@@ -37,6 +37,11 @@ pub enum ReadError {
         /// The first word.
         magic: u64,
     },
+    /// The owner stands in the middle of a commit, for good if it is dead.
+    #[error(
+        "the owner stopped in the middle of a commit: its next start finishes it, and then the region can be read"
+    )]
+    Unfinished,
     /// The owner commits faster than the image can be copied.
     #[error("overtaken {TRIES} times in a row by the owner's commits: read less often, or on a faster core")]
     Overtaken,
@@ -70,7 +75,9 @@ impl Reader {
         // SAFETY: the page is mapped (contract) and made of atomics.
         let header: &Header = unsafe { base.cast().as_ref() };
         let magic = header.magic.load(Acquire);
-        let map = Map::new(header.state_bytes.load(Relaxed) as usize).ok().filter(|map| map.total <= bytes);
+        let [state_bytes, records] =
+            [&header.state_bytes, &header.records].map(|word| word.load(Relaxed) as usize);
+        let map = Map::new(state_bytes, records).ok().filter(|map| map.total <= bytes);
         match map {
             Some(map) if magic == MAGIC => {
                 Ok(Self { base, map, held: Cut::NONE, copy: vec![0; map.bytes()].into_boxed_slice() })
@@ -159,6 +166,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Overtaken`]; the next call starts where this one stopped.
     pub fn read(&mut self) -> Result<(CutInfo, &[u8]), ReadError> {
+        let began = self.header().open.0.load(Relaxed);
         for _ in 0..TRIES {
             let header = self.header();
             let done = header.done.0.load(Acquire);
@@ -186,6 +194,8 @@ impl Reader {
                 self.held = Cut::NONE;
             }
         }
-        Err(ReadError::Overtaken)
+        let standing =
+            self.header().open.0.load(Relaxed) == began && self.header().done.0.load(Relaxed) != began;
+        Err(if standing { ReadError::Unfinished } else { ReadError::Overtaken })
     }
 }

@@ -4,7 +4,7 @@ use super::Region;
 use super::map::PAGE;
 use crate::Cut;
 use crate::wire::Reject;
-use core::sync::atomic::Ordering::{Relaxed, Release};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicU64, fence};
 
 macro_rules! counters {
@@ -90,6 +90,12 @@ counters! {
     TicksMissed = "ticks_missed",
     /// Frames that the kernel dropped because the receive buffer was full.
     KernelDrops = "kernel_drops",
+    /// Frames sent again because a standby lacked them.
+    FramesRepaired = "frames_repaired",
+    /// Statuses that asked for frames.
+    Asked = "asked",
+    /// Frames of a reign that began from nothing, at a node that holds a cut.
+    BlankReign = "blank_reign",
 }
 
 const _: () = assert!(Counter::ALL.len() <= PAGE / 8);
@@ -180,8 +186,9 @@ impl Iterator for Events<'_> {
             self.next += 1;
             let at = ((self.next - 1) % Self::KEPT) as usize * EVENT_WORDS;
             let words: [u64; EVENT_WORDS] = core::array::from_fn(|i| self.ring[at + i].load(Relaxed));
-            // An entry that is being overwritten says another number.
-            if words[0] == self.next {
+            fence(Acquire);
+            // An entry that is being overwritten says another number, before or after.
+            if words[0] == self.next && self.ring[at].load(Relaxed) == self.next {
                 let cut = Cut { epoch: crate::Epoch(words[3]), cycle: words[4] };
                 return Some(Event { at: words[1], kind: words[2], cut, a: words[5] });
             }

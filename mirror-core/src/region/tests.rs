@@ -25,7 +25,7 @@ fn who() -> Identity {
 
 impl Memory {
     fn new(state_bytes: usize) -> Self {
-        let map = Map::new(state_bytes).unwrap();
+        let map = Map::new(state_bytes, 3).unwrap();
         Self { bytes: vec![Page([0; PAGE]); map.total / PAGE], map }
     }
 
@@ -69,7 +69,7 @@ fn step(live: &mut [u8], cycle: u64) {
 }
 
 fn commit(region: &mut Region, cycle: u64) {
-    region.capture(&mut Diff::portable());
+    region.capture(&mut Diff::portable(), cycle);
     region.seal(&info(cycle));
     region.settle(false);
 }
@@ -79,7 +79,7 @@ fn apply(region: &mut Region, cycle: u64) {
     let mut next = region.image().to_vec();
     step(&mut next, cycle);
     let image = region.image().to_vec();
-    let mut record = region.record();
+    let mut record = region.record(cycle);
     for line in 0..next.len() / LINE {
         let range = line * LINE..(line + 1) * LINE;
         if next[range.clone()] != image[range.clone()] {
@@ -171,7 +171,7 @@ fn a_recovery_that_dies_itself_is_recovered_from() {
         step(region.live_mut(), 1);
         commit(&mut region, 1);
         step(region.live_mut(), 2);
-        region.capture(&mut Diff::portable());
+        region.capture(&mut Diff::portable(), 2);
         region.seal(&info(2));
         crash::after(Some(stores));
         let result = catch_unwind(AssertUnwindSafe(|| {
@@ -227,7 +227,7 @@ fn a_damaged_seal_is_refused() {
     let mut memory = Memory::new(STATE);
     let (mut region, _) = memory.attach();
     step(region.live_mut(), 1);
-    region.capture(&mut Diff::portable());
+    region.capture(&mut Diff::portable(), 1);
     region.seal(&info(1));
     region.header().record.0[1].store(99, Relaxed);
     assert!(matches!(memory.attach_as(&who()), Err(AttachError::Damaged { open: 1, done: 0, lines: 99 })));
@@ -271,9 +271,9 @@ fn trackers_find_exactly_what_a_plain_comparison_finds() {
                             region.live()[range.clone()] != region.image()[range]
                         })
                         .collect();
-                    region.capture(&mut *tracker);
+                    region.capture(&mut *tracker, cycle);
                     let found: Vec<u32> =
-                        region.recorded().runs.iter().flat_map(|r| r.start..r.end()).collect();
+                        region.recorded(cycle).runs.iter().flat_map(|r| r.start..r.end()).collect();
                     if tracker.name() == "marked" {
                         let marked: Vec<u32> = (0..lines as u32).filter(|&l| written[l as usize]).collect();
                         assert_eq!(found, marked);
@@ -300,22 +300,22 @@ fn marks_beyond_the_region_are_ignored_and_reset_forgets() {
     marked.mark(STATE - 1, usize::MAX);
     marked.mark(STATE + 1000, 8);
     marked.mark(3, 0);
-    assert_eq!(region.capture(&mut marked), 1);
+    assert_eq!(region.capture(&mut marked, 1), 1);
     marked.mark(0, STATE);
     marked.reset();
-    assert_eq!(region.capture(&mut marked), 0);
+    assert_eq!(region.capture(&mut marked, 1), 0);
 }
 
 #[test]
 fn the_record_never_overflows() {
     let mut memory = Memory::new(STATE);
     let (mut region, _) = memory.attach();
-    let mut record = region.record();
+    let mut record = region.record(7);
     assert!(record.push(0, &[1; 4 * LINE]));
     assert!(!record.push(0, &[2; 2 * LINE]));
     assert!(record.push(4, &[3; LINE]));
     assert_eq!(record.lines(), 5);
-    assert_eq!(region.recorded().runs, [Run { start: 0, count: 5 }]);
+    assert_eq!(region.recorded(7).runs, [Run { start: 0, count: 5 }]);
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn a_reader_follows_by_stamps_and_across_reigns() {
     }
     // A later reign at a lower cycle: stamps no longer compare.
     region.live_mut()[0] = 99;
-    region.capture(&mut Diff::portable());
+    region.capture(&mut Diff::portable(), 5);
     let later = CutInfo { cut: Cut { epoch: Epoch::new(2, 1, 1), cycle: 5 }, ..info(5) };
     region.seal(&later);
     region.settle(false);
@@ -349,12 +349,12 @@ fn a_reader_says_when_a_commit_is_under_way() {
     let mut memory = Memory::new(STATE);
     let (mut region, _) = memory.attach();
     step(region.live_mut(), 1);
-    region.capture(&mut Diff::portable());
+    region.capture(&mut Diff::portable(), 1);
     region.seal(&info(1));
     let base = region.base;
     // SAFETY: as above.
     let mut reader = unsafe { Reader::attach(base, memory.map.total) }.unwrap();
-    assert_eq!(reader.read().unwrap_err(), ReadError::Overtaken);
+    assert_eq!(reader.read().unwrap_err(), ReadError::Unfinished);
     region.settle(false);
     assert_eq!(reader.read().unwrap().0, info(1));
 }
@@ -370,4 +370,14 @@ fn the_event_log_keeps_the_newest() {
     assert_eq!(events.len() as u64, Events::KEPT);
     assert_eq!((events[0].at, events[0].a), (10, 20));
     assert_eq!(events.last().unwrap().at, Events::KEPT + 9);
+}
+
+#[test]
+fn a_header_torn_by_a_power_failure_is_another_boots_and_no_damage() {
+    let mut memory = Memory::new(STATE);
+    let (mut region, _) = memory.attach();
+    step(region.live_mut(), 1);
+    commit(&mut region, 1);
+    region.header().open.0.store(7, Relaxed);
+    assert!(matches!(memory.attach_as(&Identity { boot: 2, ..who() }), Ok((_, Found::OtherBoot(_)))));
 }

@@ -108,6 +108,7 @@ pub struct Header {
 
 /// A frame whose every field has been checked.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it lives on the stack for one call, and there is no heap here")]
 pub enum Frame<'a> {
     /// Lines of a cycle.
     Data(Header, DataHeader, Runs<'a>),

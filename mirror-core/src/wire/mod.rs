@@ -6,11 +6,13 @@
 mod header;
 mod runs;
 mod status;
+mod wants;
 
 pub use header::{Frame, FrameKind, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VERSION, own_node_offset};
 pub(crate) use runs::CycleWriter;
-pub use runs::{DataHeader, Runs, RunsIter, Source, frames_needed, lines_per_frame};
+pub use runs::{DataHeader, Runs, RunsIter, Source, frames_needed, lines_per_frame, most_frames};
 pub use status::{Status, SyncState};
+pub use wants::{MAX_WANTS, Want, Wants};
 
 /// Why a frame was not taken. One counter stands for each cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

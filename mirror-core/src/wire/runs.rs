@@ -22,6 +22,9 @@ const RUN_HEADER: usize = 8;
 
 const _: () = assert!(RUNS == 128);
 
+/// Cycles and control times stay below this, so that nothing that is added to one wraps: 292 years in nanoseconds.
+const MOST: u64 = 1 << 63;
+
 /// The frame belongs to a cycle that carries every line of the region.
 const FLAG_FULL: u8 = 1;
 
@@ -117,8 +120,15 @@ impl DataHeader {
         if header.epoch <= data.base.epoch {
             return Err(field("epoch", header.epoch.0));
         }
-        if data.cycle <= data.base.cycle || data.cycle == u64::MAX {
+        // A reign's frames come from the node that began it.
+        if header.epoch.node() != header.ids.node {
+            return Err(field("epoch", header.epoch.0));
+        }
+        if data.cycle <= data.base.cycle || data.cycle >= MOST {
             return Err(field("cycle", data.cycle));
+        }
+        if data.plant >= MOST {
+            return Err(field("plant time", data.plant));
         }
         // Every frame of a cycle carries a line at least, but for the heartbeat; so a region bounds the count.
         if data.count == 0 || data.count as usize > lines.max(1) {
@@ -219,6 +229,13 @@ pub const fn lines_per_frame(frame_bytes: usize) -> usize {
     (frame_bytes - RUNS - RUN_HEADER) / LINE
 }
 
+/// The most frames of `frame_bytes` that a cycle of `lines` lines can have: a frame ends only when less than a run of one
+/// line fits, so all but the last use more than their room less such a run; and a line costs at most a run.
+#[must_use]
+pub const fn most_frames(lines: usize, frame_bytes: usize) -> usize {
+    (lines * (RUN_HEADER + LINE)) / (frame_bytes - RUNS - (RUN_HEADER + LINE) + 1) + 1
+}
+
 /// How many frames of `frame_bytes` carry these runs: at least one, the heartbeat.
 #[must_use]
 pub fn frames_needed(runs: &[Run], frame_bytes: usize) -> u32 {
@@ -248,6 +265,12 @@ impl<'a> CycleWriter<'a> {
 
     pub(crate) fn frames(&self) -> u32 {
         self.data.count
+    }
+
+    /// Goes past the next frame without writing it.
+    pub(crate) fn skip(&mut self, frame_bytes: usize) {
+        self.cursor.fill(self.source.runs, frame_bytes - RUNS, |_, _, _| {});
+        self.data.index += 1;
     }
 
     /// Writes the next frame into `frame` and gives its length, or `None` after the last.

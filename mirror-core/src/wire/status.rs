@@ -1,6 +1,7 @@
 //! Status frames: what a member holds and wants.
 
 use super::header::BODY;
+use super::wants::{self, Wants};
 use super::{FrameKind, Header, Reject, put_u64, u64_at};
 use crate::layout::{Layout, NAME};
 use crate::{Cut, Epoch};
@@ -12,13 +13,18 @@ const AT_HELD_CYCLE: usize = BODY + 16;
 const AT_NEWEST: usize = BODY + 24;
 const AT_LAYOUT_BYTES: usize = BODY + 32;
 const AT_LAYOUT_NAME: usize = BODY + 40;
+const AT_SEEN: usize = AT_LAYOUT_NAME + NAME;
+const AT_WANTS_LIST: usize = AT_SEEN + 8;
 /// Length of a status frame; a later, longer one of the same version is read as far as this.
-const LENGTH: usize = BODY + 40 + NAME;
+const LENGTH: usize = AT_WANTS_LIST + wants::BYTES;
+
+const _: () = assert!(LENGTH <= super::MIN_FRAME);
 
 const WANTS_FULL: u8 = 1;
+const MAY_LEAD: u8 = 2;
 
 /// How much of the state a member holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum SyncState {
     /// No state that may be led from.
@@ -68,8 +74,14 @@ pub struct Status {
     pub newest: u64,
     /// It asks the primary for a cycle that carries every line.
     pub wants_full: bool,
+    /// It would lead from what it holds, if nobody else did.
+    pub may_lead: bool,
     /// Its layout, with the name for people.
     pub layout: Layout,
+    /// The highest sequence that it heard of the primary's transmissions.
+    pub seen: u64,
+    /// Frames that it lacks.
+    pub wants: Wants,
 }
 
 impl Status {
@@ -87,7 +99,10 @@ impl Status {
             held: Cut { epoch: Epoch(u64_at(bytes, AT_HELD_EPOCH)), cycle: u64_at(bytes, AT_HELD_CYCLE) },
             newest: u64_at(bytes, AT_NEWEST),
             wants_full: bytes[AT_WANTS] & WANTS_FULL != 0,
+            may_lead: bytes[AT_WANTS] & MAY_LEAD != 0,
             layout: Layout::from_parts(hash, u64_at(bytes, AT_LAYOUT_BYTES), name),
+            seen: u64_at(bytes, AT_SEEN),
+            wants: wants::decode(&bytes[AT_WANTS_LIST..LENGTH]),
         })
     }
 
@@ -95,12 +110,14 @@ impl Status {
     pub(crate) fn encode(&self, header: &Header, frame: &mut [u8]) -> usize {
         frame[BODY..LENGTH].fill(0);
         frame[AT_STATE] = self.state as u8;
-        frame[AT_WANTS] = if self.wants_full { WANTS_FULL } else { 0 };
+        frame[AT_WANTS] = u8::from(self.wants_full) * WANTS_FULL + u8::from(self.may_lead) * MAY_LEAD;
         put_u64(frame, AT_HELD_EPOCH, self.held.epoch.0);
         put_u64(frame, AT_HELD_CYCLE, self.held.cycle);
         put_u64(frame, AT_NEWEST, self.newest);
         put_u64(frame, AT_LAYOUT_BYTES, self.layout.bytes);
         frame[AT_LAYOUT_NAME..][..NAME].copy_from_slice(self.layout.name_bytes());
+        put_u64(frame, AT_SEEN, self.seen);
+        wants::encode(&self.wants, &mut frame[AT_WANTS_LIST..LENGTH]);
         header.seal(FrameKind::Status, 0, &mut frame[..LENGTH]);
         LENGTH
     }

@@ -183,7 +183,15 @@ fn a_status_comes_back_as_it_was_sent() {
         held: Cut { epoch: Epoch::new(4, 2, 9), cycle: 77 },
         newest: 80,
         wants_full: true,
+        may_lead: true,
         layout: Layout::from_parts(9, 4096, *Layout::new("press 4", 4096).name_bytes()),
+        seen: 1234,
+        wants: core::array::from_fn(|i| Want {
+            cycle: 70 + i as u64,
+            first: 64 * i as u32,
+            all: i == 3,
+            bits: 5 << i,
+        }),
     };
     let mut memory = [0xaa; MIN_FRAME];
     let length = status.encode(&Sender::new(ids()).header(Epoch::new(4, 2, 9), 1), &mut memory);

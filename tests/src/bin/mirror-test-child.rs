@@ -197,7 +197,7 @@ fn commit_under_the_microscope(role: &str) -> Result<(), Failure> {
     let file = std::os::fd::BorrowedFd::borrow_raw;
     // SAFETY: descriptor 0 is open: the parent put the memory file there.
     let file = unsafe { file(0) };
-    let map = Map::new(size_of::<Tiny>())?;
+    let map = Map::new(size_of::<Tiny>(), 3)?;
     let memory = memmap2::MmapOptions::new().len(map.total).populate().map_raw(&file)?;
     let base = std::ptr::NonNull::new(memory.as_mut_ptr()).ok_or("mapped at zero")?;
     let who = Identity { layout: Layout::new(LABEL, size_of::<Tiny>()), ..stepped::WHO };

@@ -71,7 +71,6 @@ impl Receiver {
     }
 
     pub(super) fn receive(&mut self, limit: usize, sink: &mut dyn FnMut(&[u8])) -> usize {
-        let mut frames = 0;
         // What is not handed out is work all the same: a stranger's flood may not hold the caller.
         let mut handled = 0;
         let mut emptied = false;
@@ -83,11 +82,9 @@ impl Receiver {
                 // Slots to spare: the queue was empty, and asking again would cost a system call to hear so.
                 emptied = self.filled < self.datagrams.len();
             }
-            let given = self.hand_out(sink);
-            frames += given;
-            handled += given.max(1);
+            handled += self.hand_out(sink).max(1);
         }
-        frames
+        handled
     }
 
     /// Refills the slots; false if nothing waits.
