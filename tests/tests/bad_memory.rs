@@ -275,7 +275,7 @@ fn a_region_of_another_user_is_refused() {
     let config = folder.config();
     let whole = committed(&config);
     if let Err(e) = std::os::unix::fs::chown(path(&config), Some(12_345), None) {
-        return skip("bad_memory::stranger", &format!("no chown: {e}"));
+        return skip("bad_memory::stranger", format!("no chown: {e}"));
     }
     let error = open(&config).unwrap_err();
     assert!(matches!(&error, OpenError::Segment(SegmentError::Stranger { uid: 12_345, .. })), "{error:?}");

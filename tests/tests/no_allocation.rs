@@ -116,7 +116,7 @@ fn turn(nodes: &mut [&mut Node<Small>]) {
                 lead.step(1);
                 lead.mark(0, size_of::<Small>());
                 LED.set(LED.get() + 1);
-                if LED.get() % 37 == 0 {
+                if LED.get().is_multiple_of(37) {
                     return; // given up, and rolled back
                 }
                 let done = lead.commit().unwrap();
