@@ -7,7 +7,8 @@
 //! - S3 A cycle at or below the cut held, or a frame heard twice, has no effect.
 //! - S4 Who is hot at cut `k` stages cycle `k + 1` only. A frame of a later cycle while `k + 1` is not whole means
 //!   that a frame was missed: cold.
-//! - S5 Who is cold takes nothing but a full cycle, the newest it hears of. Once that is whole, it is hot.
+//! - S5 Who is cold takes nothing but a full cycle, the newest it hears of. Once that is whole, it is hot. A cycle that says
+//!   it is full and lacks a line is dropped.
 //! - S6 A cycle with all its frames is sealed and moved as one (see [`crate::region`]); only then is it the cut.
 //!
 //! Why no cut with an old frame missing is ever exposed: by S2 and S6 the region always holds exactly one committed cut `k`.
@@ -135,6 +136,14 @@ impl Standby {
             return if self.notice_gap(region, held) { Took::Cold } else { took };
         }
         match self.add(region, data, runs) {
+            Some(whole) if whole.full && !self.carries_all(region) => {
+                region.count(Counter::Unfit, 1);
+                self.staged = None; // S5
+                if self.state == SyncState::Joining {
+                    self.state = SyncState::Cold;
+                }
+                took
+            }
             Some(whole) => Took::Cut(self.expose(region, whole, now)),
             None => took,
         }
@@ -202,6 +211,17 @@ impl Standby {
         staged.missing -= 1;
         let staged = *staged;
         (staged.missing == 0).then_some(staged)
+    }
+
+    /// Whether the record holds every line of the region. Overwrites `got`: the cycle has all its frames.
+    fn carries_all(&mut self, region: &Region) -> bool {
+        self.got.fill(0);
+        for run in region.recorded().runs {
+            for line in run.start as usize..run.end() as usize {
+                self.got[line / 64] |= 1 << (line % 64);
+            }
+        }
+        self.got.iter().map(|word| word.count_ones() as usize).sum::<usize>() == region.map().lines
     }
 
     /// S6.
