@@ -28,6 +28,8 @@ use alloc::vec;
 pub struct Standby {
     state: SyncState,
     epoch: Epoch,
+    /// The cut that `epoch` began from.
+    base: Cut,
     /// The newest cycle of `epoch` heard of.
     newest: u64,
     staged: Option<Staged>,
@@ -41,7 +43,6 @@ struct Staged {
     cycle: u64,
     full: bool,
     plant: u64,
-    base: Cut,
     count: u32,
     missing: u32,
 }
@@ -64,6 +65,7 @@ impl Standby {
         Self {
             state: SyncState::Cold,
             epoch: Epoch::NONE,
+            base: Cut::NONE,
             newest: 0,
             staged: None,
             // A cycle has at most one frame a line.
@@ -117,7 +119,7 @@ impl Standby {
     ) -> Took {
         let mut took = Took::Nothing;
         if header.epoch > self.epoch {
-            self.epoch = header.epoch;
+            (self.epoch, self.base) = (header.epoch, data.base);
             self.newest = data.base.cycle;
             self.staged = None;
             let hot = region.cut() == data.base; // S2
@@ -125,6 +127,10 @@ impl Standby {
                 took = Took::Cold;
             }
             self.state = if hot { SyncState::Hot } else { SyncState::Cold };
+        }
+        if data.base != self.base {
+            region.count(Counter::Unfit, 1); // a reign has one base
+            return took;
         }
         self.newest = self.newest.max(data.cycle);
         let held = region.cut();
@@ -154,8 +160,7 @@ impl Standby {
         if let Some(staged) = self.staged
             && staged.cycle == data.cycle
         {
-            let same = (staged.count, staged.full, staged.plant, staged.base)
-                == (data.count, data.full, data.plant, data.base);
+            let same = (staged.count, staged.full, staged.plant) == (data.count, data.full, data.plant);
             region.count(Counter::Unfit, u64::from(!same));
             return same;
         }
@@ -166,8 +171,8 @@ impl Standby {
         if wanted {
             let frames = data.count as usize;
             self.got[..frames.div_ceil(64)].fill(0);
-            let DataHeader { cycle, full, plant, base, count, .. } = *data;
-            self.staged = Some(Staged { cycle, full, plant, base, count, missing: count });
+            let DataHeader { cycle, full, plant, count, .. } = *data;
+            self.staged = Some(Staged { cycle, full, plant, count, missing: count });
             if self.state == SyncState::Cold {
                 self.state = SyncState::Joining;
             }
@@ -228,7 +233,7 @@ impl Standby {
     fn expose(&mut self, region: &mut Region, whole: Staged, now: u64) -> CutInfo {
         region.set_phase(Phase::Apply);
         let cut = Cut { epoch: self.epoch, cycle: whole.cycle };
-        let info = CutInfo { cut, base: whole.base, plant: whole.plant, at: now };
+        let info = CutInfo { cut, base: self.base, plant: whole.plant, at: now };
         let lines = region.extend_record().lines();
         region.seal(&info);
         region.settle(true);
