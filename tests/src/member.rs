@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use mirror_core::region::{Identity, Map, PAGE};
 use mirror_core::takeover::{MAX_MEMBERS, Settings};
 use mirror_core::track::Diff;
-use mirror_core::wire::Ids;
+use mirror_core::wire::{Ids, SyncState};
 use mirror_core::{Cut, FrameSink, LINE, Layout, Member, Region, checksum};
 
 /// Lines of a station's region.
@@ -138,4 +138,34 @@ pub fn reseal(frame: &mut [u8]) {
         let check = checksum::of(&frame[16..]).to_le_bytes();
         frame[8..16].copy_from_slice(&check);
     }
+}
+
+/// Changes about `lines` lines.
+pub fn scatter(live: &mut [u8], lines: usize, seed: u64) {
+    let mut x = seed | 1;
+    for _ in 0..lines {
+        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        live[(x >> 33) as usize % (LINES * LINE)] ^= (x >> 56) as u8 | 1;
+    }
+}
+
+/// A primary and a standby that follows it, and the frames so far.
+///
+/// # Panics
+/// If they are not in step.
+#[must_use]
+pub fn in_step() -> (Station, Station, Vec<Vec<u8>>) {
+    let (mut primary, mut standby) = (Station::new(1), Station::new(2));
+    primary.take_the_lead();
+    let mut heard = vec![];
+    for cycle in 1..4 {
+        let (cut, frames) = primary.commit(|live| scatter(live, 30, cycle));
+        for frame in frames {
+            standby.member.hear(&mut standby.region, &frame, 1);
+            heard.push(frame);
+        }
+        assert_eq!(standby.region.cut(), cut);
+    }
+    assert_eq!(standby.member.state(), SyncState::Hot);
+    (primary, standby, heard)
 }

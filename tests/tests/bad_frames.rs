@@ -7,7 +7,7 @@ use mirror_core::region::Counter;
 use mirror_core::takeover::Heard;
 use mirror_core::wire::SyncState;
 use mirror_core::{Cut, LINE};
-use mirror_tests::member::{FRAME, GROUP, LINES, Station, reseal};
+use mirror_tests::member::{FRAME, GROUP, LINES, Station, in_step, reseal, scatter};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -92,6 +92,7 @@ enum Field {
     Layout,
     Epoch,
     BaseEpoch,
+    BaseCycle,
     Cycle,
     Plant,
     Index,
@@ -176,6 +177,12 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             let epoch = u64::from_le_bytes(frame[EPOCH..EPOCH + 8].try_into().unwrap());
             put(frame, BASE_EPOCH, value.max(epoch));
             Counter::RejectField
+        }
+        Field::BaseCycle => {
+            // Above the reign's own, which is 0, and below the frame's cycle.
+            let cycle = u64::from_le_bytes(frame[CYCLE..CYCLE + 8].try_into().unwrap());
+            put(frame, BASE_EPOCH + 8, 1 + value % (cycle - 1));
+            Counter::Unfit
         }
         Field::Cycle => {
             put(frame, CYCLE, if value % 2 == 0 { 0 } else { u64::MAX });
@@ -272,32 +279,6 @@ fn spoil(bad: &Bad, good: &[u8], older: &[Vec<u8>], status: &[u8]) -> (Vec<u8>, 
     (frame, Some(counter))
 }
 
-/// Changes about `lines` lines, so that the cycle has three frames or more.
-fn step(live: &mut [u8], lines: usize, seed: u64) {
-    let mut x = seed | 1;
-    for _ in 0..lines {
-        x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        live[(x >> 33) as usize % (LINES * LINE)] ^= (x >> 56) as u8 | 1;
-    }
-}
-
-/// A primary and a standby that follows it, and the frames so far.
-fn in_step() -> (Station, Station, Vec<Vec<u8>>) {
-    let (mut primary, mut standby) = (Station::new(1), Station::new(2));
-    primary.take_the_lead();
-    let mut heard = vec![];
-    for cycle in 1..4 {
-        let (cut, frames) = primary.commit(|live| step(live, 30, cycle));
-        for frame in frames {
-            standby.member.hear(&mut standby.region, &frame, 1);
-            heard.push(frame);
-        }
-        assert_eq!(standby.region.cut(), cut);
-    }
-    assert_eq!(standby.member.state(), SyncState::Hot);
-    (primary, standby, heard)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -310,7 +291,7 @@ proptest! {
         let (mut good, mut spoiled) = (older.len() as u64, 0);
         for (lines, seed, bads) in cycles {
             let before = standby.exposed();
-            let (cut, frames) = primary.commit(|live| step(live, lines, seed));
+            let (cut, frames) = primary.commit(|live| scatter(live, lines, seed));
             prop_assert!(frames.len() > 2);
             let last = frames.len() - 1;
             for (at, frame) in frames.iter().enumerate() {
@@ -358,66 +339,4 @@ proptest! {
         prop_assert_eq!(causes(&station).iter().sum::<u64>(), frames.len() as u64);
         prop_assert_eq!(station.region.cut(), Cut::NONE);
     }
-}
-
-/// A standby that became cold, a primary that goes on, and what the standby exposes.
-fn cold() -> (Station, Station, (Cut, Vec<u8>)) {
-    let (mut primary, mut standby, _) = in_step();
-    let before = standby.exposed();
-    primary.commit(|live| step(live, 30, 100));
-    let (_, frames) = primary.commit(|live| step(live, 30, 101));
-    standby.member.hear(&mut standby.region, &frames[0], 1);
-    assert_eq!((standby.member.state(), standby.region.counter(Counter::Gaps)), (SyncState::Cold, 1));
-    (primary, standby, before)
-}
-
-#[test]
-fn what_a_cold_standby_cannot_use_is_counted_and_not_taken() {
-    let (mut primary, mut standby, before) = cold();
-    for seed in 0..5 {
-        let unusable = standby.region.counter(Counter::Unusable);
-        let (_, frames) = primary.commit(|live| step(live, 30, seed));
-        for frame in &frames {
-            assert_eq!(standby.member.hear(&mut standby.region, frame, 1), Heard::Nothing);
-        }
-        assert_eq!(standby.region.counter(Counter::Unusable), unusable + frames.len() as u64);
-        assert!(standby.exposed() == before);
-    }
-}
-
-/// The cycles' frames, each said to be of a full cycle.
-fn said_to_be_full(mut frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    for frame in &mut frames {
-        frame[FLAGS] |= 1;
-        reseal(frame);
-    }
-    frames
-}
-
-#[test]
-fn a_full_cycle_that_lacks_lines_is_not_taken_for_a_state() {
-    let (mut primary, mut standby, before) = cold();
-    // Some lines; all of them but the last; all but one, and another twice.
-    let some = said_to_be_full(primary.commit(|live| step(live, 30, 1)).1);
-    let but_last = said_to_be_full(primary.commit(|live| live[..(LINES - 1) * LINE].fill(2)).1);
-    let (_, mut twice) = primary.commit(|live| live.fill(3));
-    let last = twice.len() - 1;
-    let at = u32_at(&twice[last], RUN);
-    put_u32(&mut twice[last], RUN, u64::from(at) - 1);
-    let twice = said_to_be_full(twice);
-    for frames in [some, but_last, twice] {
-        for frame in &frames {
-            assert_eq!(standby.member.hear(&mut standby.region, frame, 1), Heard::Nothing);
-        }
-        assert!(standby.exposed() == before, "a part of the lines was exposed as a whole state");
-        assert_ne!(standby.member.state(), SyncState::Hot);
-    }
-    assert_eq!(standby.region.counter(Counter::Unfit), 3);
-    // A full cycle that is one makes it hot.
-    let frames = said_to_be_full(primary.commit(|live| live.fill(4)).1);
-    for frame in &frames {
-        standby.member.hear(&mut standby.region, frame, 1);
-    }
-    assert_eq!(standby.member.state(), SyncState::Hot);
-    assert!(standby.exposed() == primary.exposed());
 }
