@@ -106,8 +106,8 @@ enum Field {
 fn bad() -> impl Strategy<Value = Bad> {
     use Field::*;
     let data = prop::sample::select(vec![
-        Magic, Version, Kind, Flags, NodeZero, NodeOurs, Key, Group, Layout, Epoch, BaseEpoch, Cycle, Plant,
-        Index, Count, CountMore, RunStart, RunCount,
+        Magic, Version, Kind, Flags, NodeZero, NodeOurs, Key, Group, Layout, Epoch, BaseEpoch, BaseCycle,
+        Cycle, Plant, Index, Count, CountMore, RunStart, RunCount,
     ]);
     let status = prop::sample::select(vec![Magic, Version, NodeZero, Key, Group, State]);
     prop_oneof![
@@ -185,7 +185,7 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             Counter::Unfit
         }
         Field::Cycle => {
-            put(frame, CYCLE, if value % 2 == 0 { 0 } else { u64::MAX });
+            put(frame, CYCLE, if value.is_multiple_of(2) { 0 } else { u64::MAX });
             Counter::RejectField
         }
         Field::Plant => {
@@ -199,7 +199,7 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
         }
         Field::Count => {
             let most = LINES as u64 + 1 + value % (1 << 31);
-            put_u32(frame, COUNT, if value % 4 == 0 { 0 } else { most });
+            put_u32(frame, COUNT, if value.is_multiple_of(4) { 0 } else { most });
             Counter::RejectField
         }
         Field::CountMore => {

@@ -102,12 +102,10 @@ fn check(came: &[Came], (old_cut, old): &(Cut, Vec<u8>), (cut, image): &(Cut, Ve
         let carried = |line: usize, bytes: &[u8]| {
             frames().any(|c| c.lines.iter().any(|(l, b)| *l == line && b == bytes))
         };
-        let follows =
-            cut.cycle == old_cut.cycle + 1 && (cut.epoch == old_cut.epoch || *old_cut == like.base);
+        let follows = cut.cycle == old_cut.cycle + 1 && (cut.epoch == old_cut.epoch || *old_cut == like.base);
         let lines = image.chunks(LINE).zip(old.chunks(LINE)).enumerate();
-        let lines_fit = lines.clone().all(|(line, (new, old))| {
-            carried(line, new) || (!like.full && new == old)
-        });
+        let lines_fit =
+            lines.clone().all(|(line, (new, old))| carried(line, new) || (!like.full && new == old));
         // Of each index one frame came through whole, but for lines that another frame of the cycle carries, too.
         let taken = (0..like.count).all(|index| {
             frames().filter(|c| c.data.index == index).any(|c| {
