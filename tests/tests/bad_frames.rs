@@ -322,6 +322,7 @@ proptest! {
                 }
             }
             prop_assert!(standby.exposed() == primary.exposed(), "{} is not what was committed", cut);
+            prop_assert!(standby.region.live() == standby.region.image(), "what the step would work on is not the cut");
             older.extend(frames);
         }
         prop_assert_eq!(standby.region.counter(Counter::FramesHeard), good + spoiled);
