@@ -40,7 +40,7 @@ fn config(path: &Path) -> Config {
     let mut config = Config::new("bad-memory", 1, "239.255.0.1:29999".parse().unwrap(), "lo");
     config.place = Place::File(path.into());
     config.members = vec![1];
-    (config.period_us, config.silence_cycles, config.patience_cycles) = (200, 20, 40);
+    (config.period_us, config.silence_cycles, config.patience_cycles) = (500, 40, 80);
     config
 }
 

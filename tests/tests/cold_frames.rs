@@ -4,7 +4,7 @@ use mirror_core::region::Counter;
 use mirror_core::takeover::Heard;
 use mirror_core::wire::SyncState;
 use mirror_core::{Cut, LINE};
-use mirror_tests::member::{LINES, Station, in_step, reseal, scatter};
+use mirror_tests::member::{LINES, SILENCE, Station, in_step, reseal, scatter};
 
 // Where fields stand in a frame, as PROTOCOL.md draws them.
 const FLAGS: usize = 33;
@@ -70,4 +70,84 @@ fn a_full_cycle_that_lacks_lines_is_not_taken_for_a_state() {
     }
     assert_eq!(standby.member.state(), SyncState::Hot);
     assert!(standby.exposed() == primary.exposed());
+}
+
+/// A standby that leads after a silence, on the cut that it holds.
+fn succeeds(mut station: Station) -> Station {
+    for now in (1..20 * SILENCE).step_by(SILENCE as usize / 5) {
+        if station.member.poll(&station.region, now, true).is_some() {
+            return station;
+        }
+    }
+    panic!("it does not lead: {:?}", station.member.why(&station.region));
+}
+
+/// Three in step: a primary and two standbys.
+fn three() -> (Station, Station, Station) {
+    let (first, second, frames) = in_step();
+    let mut third = Station::new(3);
+    for frame in &frames {
+        third.member.hear(&mut third.region, frame, 1);
+    }
+    assert!(third.exposed() == first.exposed());
+    (first, second, third)
+}
+
+#[test]
+fn a_cycle_half_heard_when_its_reign_ends_is_no_part_of_the_next() {
+    let (mut first, second, mut third) = three();
+    // The third hears the beginning of a cycle that its primary does not live to finish.
+    let (_, dead) = first.commit(|live| live[..30 * LINE].fill(1));
+    assert!(dead.len() > 2);
+    third.member.hear(&mut third.region, &dead[0], 1);
+    third.member.hear(&mut third.region, &dead[1], 1);
+    // The second never heard of it, and commits another cycle of that number, of the same shape.
+    let mut second = succeeds(second);
+    let (cut, frames) = second.commit(|live| live[..30 * LINE].fill(2));
+    assert_eq!(frames.len(), dead.len());
+    for frame in &frames {
+        third.member.hear(&mut third.region, frame, 1);
+    }
+    assert_eq!(third.region.cut(), cut);
+    assert!(third.exposed() == second.exposed(), "lines of a dead reign's cycle were exposed");
+}
+
+#[test]
+fn a_cut_that_the_next_reign_does_not_stand_on_is_not_built_upon() {
+    let (mut first, second, mut third) = three();
+    // The third holds a cycle that the second never heard of.
+    let (_, frames) = first.commit(|live| live[..30 * LINE].fill(1));
+    for frame in &frames {
+        third.member.hear(&mut third.region, frame, 1);
+    }
+    let before = third.exposed();
+    assert!(before == first.exposed());
+    let mut second = succeeds(second);
+    for value in 2..5 {
+        let (_, frames) = second.commit(|live| live[90 * LINE..].fill(value));
+        for frame in &frames {
+            third.member.hear(&mut third.region, frame, 1);
+        }
+        assert!(third.exposed() == before, "a cycle was put upon a cut that it does not belong to");
+        assert_eq!(third.member.state(), SyncState::Cold);
+    }
+    // Filled, it is the second's.
+    let frames = said_to_be_full(second.commit(|live| live.fill(9)).1);
+    for frame in &frames {
+        third.member.hear(&mut third.region, frame, 1);
+    }
+    assert!(third.exposed() == second.exposed());
+}
+
+#[test]
+fn a_node_that_is_stalled_now_and_then_starts_nevertheless() {
+    let mut station = Station::new(1);
+    let (mut now, mut polls) = (0, 0);
+    // A stall of more than half a silence in every two silences, each shorter than what a start listens for.
+    while station.member.poll(&station.region, now, true).is_none() {
+        polls += 1;
+        assert!(polls < 100, "{:?}", station.member.why(&station.region));
+        now += if polls % 10 == 0 { SILENCE * 3 / 4 } else { SILENCE / 6 };
+    }
+    assert!(station.region.counter(Counter::Stalls) > 0);
 }
