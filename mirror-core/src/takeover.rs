@@ -382,8 +382,11 @@ impl Member {
             }
             return None;
         }
-        if away > self.settings.silence / 2 {
-            self.heard_at = now; // T4
+        let Settings { silence, patience, .. } = self.settings;
+        let first = if self.met { silence } else { patience };
+        if away > silence / 2 {
+            // T4. What is left of a patience beyond a whole silence is not begun anew: a busy machine would never start.
+            self.heard_at = self.heard_at.max(now.saturating_sub(first.saturating_sub(silence)));
             region.count(Counter::Stalls, 1);
             region.event(now, EventKind::Stalled, away);
             return None;
@@ -392,8 +395,7 @@ impl Member {
             return None;
         }
         let silent = now.saturating_sub(self.heard_at);
-        let first = if self.met { self.settings.silence } else { self.settings.patience };
-        if silent < first + self.position() * self.settings.silence {
+        if silent < first + self.position() * silence {
             return None;
         }
         self.lead(region, now, silent)

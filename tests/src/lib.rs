@@ -4,11 +4,13 @@
 //! - [`namespace`]: a network namespace of one's own, gone when its last user is.
 //! - [`skip`]: how a test says that it did not run.
 //! - [`plant`]: a state that certifies itself.
+//! - [`member`]: a member on a wire of byte vectors.
 //! - [`stepped`]: bare cycles for a process that is run one instruction at a time.
 //! - [`child`]: real processes, reaped whatever happens; `src/bin/mirror-test-child.rs` is what they run.
 //! - [`memory`]: page-aligned memory for regions, and copies of memory that a process died over.
 
 pub mod child;
+pub mod member;
 pub mod memory;
 pub mod memory_link;
 pub mod namespace;

@@ -40,7 +40,7 @@ fn config(path: &Path) -> Config {
     let mut config = Config::new("bad-memory", 1, "239.255.0.1:29999".parse().unwrap(), "lo");
     config.place = Place::File(path.into());
     config.members = vec![1];
-    (config.period_us, config.silence_cycles, config.patience_cycles) = (200, 20, 40);
+    (config.period_us, config.silence_cycles, config.patience_cycles) = (500, 40, 80);
     config
 }
 
@@ -275,7 +275,7 @@ fn a_region_of_another_user_is_refused() {
     let config = folder.config();
     let whole = committed(&config);
     if let Err(e) = std::os::unix::fs::chown(path(&config), Some(12_345), None) {
-        return skip("bad_memory::stranger", &format!("no chown: {e}"));
+        return skip("bad_memory::stranger", format!("no chown: {e}"));
     }
     let error = open(&config).unwrap_err();
     assert!(matches!(&error, OpenError::Segment(SegmentError::Stranger { uid: 12_345, .. })), "{error:?}");

@@ -16,12 +16,12 @@ const CHILD: &str = env!("CARGO_BIN_EXE_mirror-test-child");
 
 /// Kills at the most, and for how long at the most.
 const KILLS: u32 = 300;
-const LONGEST: Duration = Duration::from_secs(15);
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// A loop that leads as soon as it can, with a commit under way most of the time.
 fn start(group: &str) -> Child {
     let arguments =
-        format!("loop group={group} node=1 members=1 link=null period=200 silence=10 patience=20");
+        format!("loop group={group} node=1 members=1 link=null period=200 silence=50 patience=100");
     Child::start(CHILD, &arguments)
 }
 
@@ -82,7 +82,7 @@ fn whatever_instant_a_node_is_killed_at_the_next_goes_on_from_one_cut() {
     println!(
         "{kills} kills, {redone} of them in the middle of a move; at the end {last}; reader: {looked:?}"
     );
-    assert!(kills >= 50 && redone >= 1, "{kills} kills, {redone} in the middle of a move");
+    assert!(kills >= 20 && redone >= 1, "{kills} kills, {redone} in the middle of a move");
     let looked: Vec<String> = looked.last().unwrap().split_whitespace().map(String::from).collect();
-    assert!(number(&looked, 1) > 100 && number(&looked, 2) > 50, "{looked:?}");
+    assert!(number(&looked, 1) > 100 && number(&looked, 2) > 20, "{looked:?}");
 }

@@ -124,6 +124,7 @@ fn a_newcomer_of_another_layout_does_not_stop_a_standby() {
             let _ = third.try_begin();
         }
         heard = second.counter(Counter::RejectLayout);
+        std::thread::sleep(Duration::from_micros(100));
     }
     assert!(first.counter(Counter::RejectLayout) > 0);
 }

@@ -4,7 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mirror::{Config, Counter, Node, Place, SyncState, Track, Turn, clock};
 use mirror_core::FrameSink;
@@ -116,7 +116,7 @@ fn turn(nodes: &mut [&mut Node<Small>]) {
                 lead.step(1);
                 lead.mark(0, size_of::<Small>());
                 LED.set(LED.get() + 1);
-                if LED.get() % 37 == 0 {
+                if LED.get().is_multiple_of(37) {
                     return; // given up, and rolled back
                 }
                 let done = lead.commit().unwrap();
@@ -136,6 +136,7 @@ fn until(nodes: &mut [&mut Node<Small>], what: &str, mut done: impl FnMut(&[&mut
     while !done(nodes) {
         assert!(Instant::now() < end, "never: {what}");
         turn(nodes);
+        std::thread::sleep(Duration::from_micros(100));
     }
 }
 
