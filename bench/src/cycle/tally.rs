@@ -21,6 +21,7 @@ struct Half {
     most: u64,
     cycles: u64,
     lost: u64,
+    unseen: u64,
     stalls: u64,
 }
 
@@ -37,6 +38,7 @@ impl Half {
         self.most = self.most.max(histogram.max());
         self.cycles += histogram.len();
         self.lost += seen.lost;
+        self.unseen += seen.unseen;
         self.stalls += seen.samples.iter().filter(|&&sample| sample > STALL).count() as u64;
     }
 }
@@ -96,6 +98,7 @@ impl Tally {
         }
         row.put("dirty_lines", json!(self.case.work.dirty / LINE));
         row.put("cycles", json!(self.ours.cycles)).put("lost", json!(self.ours.lost));
+        row.put("unseen", json!(self.ours.unseen));
         row.put("stalls", json!(self.ours.stalls)).set("most_us", self.ours.most as f64 / 1000.0);
         row.put("floor_cycles", json!(self.floor.cycles)).put("floor_lost", json!(self.floor.lost));
         row.put("floor_stalls", json!(self.floor.stalls));
