@@ -194,10 +194,7 @@ impl Standby {
             region.count(Counter::Unfit, 1);
             return None;
         }
-        let mut record = region.extend_record();
-        for (run, bytes) in runs {
-            record.push(run.start, bytes);
-        }
+        region.extend_record().push_all(runs.iter().map(|(run, bytes)| (run.start, bytes)));
         self.got[word] |= bit;
         staged.missing -= 1;
         let staged = *staged;
