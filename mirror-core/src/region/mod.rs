@@ -221,7 +221,7 @@ impl Region {
             let run = self.recorded().runs[at];
             let (start, count) = (run.start as usize, run.count as usize);
             let bytes = &self.recorded().packed[from * LINE..][..count * LINE];
-            store::shared_line(self.shared(self.map.image + start * LINE, count * (LINE / 8)), bytes);
+            store::shared_lines(self.shared(self.map.image + start * LINE, count * (LINE / 8)), bytes);
             for stamp in self.shared(self.map.stamps + start * 8, count) {
                 store::word(stamp, cycle, Relaxed);
             }
