@@ -44,7 +44,11 @@ pub struct Seen {
 impl Seen {
     fn note(&mut self, before: &mut Option<u64>, stamp: Stamp, now: u64) {
         if let Some(before) = *before {
-            self.lost += stamp.cycle.saturating_sub(before + 1);
+            // Cycles that were passed over waited for a period longer each. Left out, a receiver that was away would look
+            // the better for it.
+            let passed = stamp.cycle.saturating_sub(before + 1);
+            self.lost += passed;
+            self.samples.extend((1..=passed).map(|ago| now.saturating_sub(stamp.at) + ago * PERIOD));
         }
         *before = Some(stamp.cycle);
         self.samples.push(now.saturating_sub(stamp.at));
