@@ -1,9 +1,11 @@
 //! The machine: facts for the report, pinning, the clock, the same for all that is compared.
 
 use mirror::clock;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
+use std::io;
+use std::process::Command;
 
 /// What a reader of the figures should know.
 #[derive(Clone, Debug, Serialize)]
@@ -75,36 +77,36 @@ pub fn pin(side: usize) -> Option<usize> {
     sched_setaffinity(None, &set).ok().map(|()| core)
 }
 
-/// Goes before the neighbours on its core for as long as it lives, if it may.
-#[derive(Debug)]
-pub struct First {
-    /// What was had, in words.
-    pub how: &'static str,
-}
+/// Set for a process that was started by [`in_own_session`].
+const SESSION: &str = "MIRROR_BENCH_SESSION";
 
-const AUTOGROUP: &str = "/proc/self/autogroup";
-
-impl First {
-    /// Takes the highest priority of ordinary processes. (A real-time one would be throttled while it spins.)
-    #[must_use]
-    pub fn go() -> Self {
-        let nice = rustix::process::setpriority_process(None::<Pid>, -20).is_ok();
-        // Where sessions are scheduled as groups, a process's own value counts within its session only.
-        let group = std::fs::write(AUTOGROUP, "-20").is_ok();
-        let how = match (nice, group) {
-            (true, true) => "nice -20, its session too",
-            (true, false) => "nice -20",
-            (false, _) => "default",
-        };
-        Self { how }
+/// Lets this program run again, as the same command in a session of its own, and gives its exit status; or `None` in that
+/// one. So the priority that [`go_first`] takes is that session's alone and ends with it.
+///
+/// # Errors
+/// The program could not be started.
+pub fn in_own_session() -> io::Result<Option<i32>> {
+    if std::env::var_os(SESSION).is_some() {
+        // It leaves the terminal's signals behind, so it ends with its parent.
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        rustix::process::setsid()?;
+        return Ok(None);
     }
+    let program = std::env::current_exe()?;
+    let status = Command::new(program).args(std::env::args_os().skip(1)).env(SESSION, "1").status()?;
+    Ok(Some(status.code().unwrap_or(1)))
 }
 
-impl Drop for First {
-    fn drop(&mut self) {
-        // The session's other processes had no part in this. A failure leaves it as it is.
-        let _ = rustix::process::setpriority_process(None::<Pid>, 0);
-        let _ = std::fs::write(AUTOGROUP, "0");
+/// Takes the highest priority of ordinary processes (a real-time one would be throttled while it spins), for this
+/// process and, if it leads one, for its session: where sessions are scheduled as groups, a process's own value counts
+/// within its session only. Says what was had.
+pub fn go_first() -> &'static str {
+    let nice = rustix::process::setpriority_process(None::<Pid>, -20).is_ok();
+    let leads = rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid());
+    match (nice, leads && std::fs::write("/proc/self/autogroup", "-20").is_ok()) {
+        (true, true) => "nice -20, its session too",
+        (true, false) => "nice -20",
+        (false, _) => "default",
     }
 }
 

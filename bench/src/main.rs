@@ -70,7 +70,18 @@ fn region(text: &str) -> Result<usize, String> {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let command = Cli::parse().command;
+    if matches!(command, Command::Cycle { .. } | Command::Capture { .. }) {
+        match machine::in_own_session() {
+            Ok(None) => {}
+            Ok(Some(status)) => return ExitCode::from(status as u8),
+            Err(error) => {
+                eprintln!("mirror-bench: starting in a session of its own: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mirror-bench: {error}");
@@ -97,7 +108,7 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
         }
         Command::Capture { out } => {
             let batches = if out.quick { 1000 } else { 5000 };
-            out.give(&capture::run(&capture::works(out.quick), batches))
+            out.give(&capture::run(&capture::works(out.quick), batches, machine::go_first()))
         }
         Command::Show { file, markdown } => {
             let report = serde_json::from_slice(&std::fs::read(file)?)?;

@@ -6,7 +6,7 @@
 use crate::memory::{OwnRegion, Tray, layout};
 use crate::workload::{Spread, Workload};
 use mirror::Track;
-use mirror_core::primary::Primary;
+use mirror_core::primary::{Primary, Ring};
 use mirror_core::region::CutInfo;
 use mirror_core::takeover::{MAX_MEMBERS, Member, Settings};
 use mirror_core::track::{Diff, Marked};
@@ -110,6 +110,7 @@ pub struct Pair {
     ours: OwnRegion,
     theirs: OwnRegion,
     primary: Primary,
+    ring: Ring,
     sender: Sender,
     tracker: Marked,
     member: Member,
@@ -123,6 +124,8 @@ impl Pair {
     #[must_use]
     pub fn new(work: Workload) -> Self {
         let lines = work.region / LINE;
+        let theirs = OwnRegion::new(work.region, 2);
+        let map = *theirs.map();
         let ids = |node| Ids { group: 1, layout: layout(work.region).hash, node };
         let settings = Settings {
             ids: ids(2),
@@ -131,16 +134,20 @@ impl Pair {
             silence: u64::MAX / 4,
             patience: u64::MAX / 2,
             status_every: u64::MAX,
+            pause: u64::MAX,
+            max_age: 1,
+            frame_bytes: FRAME,
             nonce: 2,
         };
         Self {
             ours: OwnRegion::new(work.region, 1),
-            theirs: OwnRegion::new(work.region, 2),
+            theirs,
             // Both begin from nothing, which is the reign's base: the follower is hot from the first cycle on.
             primary: Primary::new(Epoch::NONE.next(1, 1).expect("a first epoch"), Cut::NONE),
             sender: Sender::new(ids(1)),
             tracker: Marked::new(lines),
-            member: Member::new(settings, lines, 0),
+            member: Member::new(settings, &map, 0),
+            ring: Ring::new(map.records, lines, FRAME),
             tray: Tray::new(FRAME, lines.div_ceil(lines_per_frame(FRAME) - 4) + 1),
             work,
             cycle: 0,
@@ -159,8 +166,8 @@ impl Pair {
 
     /// Takes the marked lines, seals them and writes the frames of the cycle. Gives how many.
     pub fn encode(&mut self) -> u32 {
-        let Self { ours, primary, sender, tracker, tray, cycle, .. } = self;
-        primary.commit(ours, tracker, (*cycle, *cycle), sender, tray).frames
+        let Self { ours, primary, ring, sender, tracker, tray, cycle, .. } = self;
+        primary.commit(ring, ours, tracker, (*cycle, *cycle), sender, tray).frames
     }
 
     /// Moves what was committed into the image.

@@ -89,6 +89,7 @@ const CAPTURE: &[Column] = &[
 const TROUBLES: &[(&str, &str)] = &[
     ("lost", "cycles lost"),
     ("floor_lost", "cycles of the floor lost"),
+    ("unseen", "cycles applied behind a newer one while the receiver was off its core"),
     ("stalls", "stalls above 5 ms"),
     ("floor_stalls", "stalls of the floor above 5 ms"),
     ("torn", "TORN CUTS"),

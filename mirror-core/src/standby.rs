@@ -228,9 +228,7 @@ impl Standby {
             region.count(Counter::Unfit, 1);
             return false;
         }
-        for (run, bytes) in runs {
-            into.push(run.start, bytes);
-        }
+        into.push_all(runs.iter().map(|(run, bytes)| (run.start, bytes)));
         self.got[word] |= bit;
         let staged = &mut self.staged[record];
         staged.missing -= 1;

@@ -214,8 +214,9 @@ impl<T: Pod> Node<T> {
 
     /// Listens once and decides.
     fn look(&mut self) -> Result<Next, LoopError> {
-        let (cut, drained) = self.listen()?;
+        // One reading for all: what the link has by now is taken before anything is concluded from it.
         let now = clock::now();
+        let (cut, drained) = self.listen(now)?;
         if let Some(began) = self.member.poll(&self.region, now, drained) {
             self.begin_reign(began, now);
         }
@@ -241,10 +242,9 @@ impl<T: Pod> Node<T> {
     }
 
     /// Takes what the link has, up to a limit. Gives the newest cut it brought, and whether nothing is left.
-    fn listen(&mut self) -> Result<(Option<CutInfo>, bool), LoopError> {
+    fn listen(&mut self, now: Nanos) -> Result<(Option<CutInfo>, bool), LoopError> {
         let Self { region, member, link, .. } = self;
         let (mut cut, mut theirs, mut fenced) = (None, None, false);
-        let now = clock::now();
         let taken = link.receive(LISTEN, &mut |frame| match member.hear(region, frame, now) {
             Heard::Cut(info) => cut = Some(info),
             Heard::Layout(layout) => theirs = Some(layout),

@@ -67,7 +67,7 @@ impl Station {
     /// Never: the sizes are right.
     #[must_use]
     pub fn new(id: u8) -> Self {
-        let map = Map::new(LINES * LINE).expect("a size that a region can have");
+        let map = Map::new(LINES * LINE, 3).expect("a size that a region can have");
         let layout = Layout::new("station", LINES * LINE);
         let mut memory = vec![Page([0; PAGE]); map.total / PAGE];
         let base = NonNull::new(memory.as_mut_ptr().cast()).expect("a vector is never at zero");
@@ -83,10 +83,13 @@ impl Station {
             silence: SILENCE,
             patience: 2 * SILENCE,
             status_every: SILENCE,
+            pause: SILENCE / 20,
+            max_age: 1,
+            frame_bytes: FRAME,
             nonce: u32::from(id),
         };
         let wire = Wire { frame: [0; FRAME], sent: vec![] };
-        Self { region, member: Member::new(settings, LINES, 0), wire, _memory: memory }
+        Self { region, member: Member::new(settings, &map, 0), wire, _memory: memory }
     }
 
     /// Listens, hears nothing, and leads.

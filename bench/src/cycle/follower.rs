@@ -109,7 +109,7 @@ impl Drop for Follower {
 pub fn run(run: u32, names: &[String]) -> Result<(), Error> {
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     machine::pin(1);
-    let _first = machine::First::go();
+    machine::go_first();
     let all = cases(false, &[]);
     let mut sides: Vec<(Box<dyn Side>, Bare)> = Vec::new();
     for (i, name) in names.iter().enumerate() {

@@ -67,7 +67,7 @@ pub fn run(settings: &Settings) -> Result<Report, Error> {
     // Before this side is pinned: the other would inherit its one core.
     let mut follower = Follower::start(std::process::id(), &settings.cases)?;
     let pinned = machine::pin(0);
-    let first = machine::First::go();
+    let priority = machine::go_first();
     facts.clock_ns = machine::clock_cost();
     let mut running = Vec::new();
     for (i, &case) in settings.cases.iter().enumerate() {
@@ -113,7 +113,7 @@ pub fn run(settings: &Settings) -> Result<Report, Error> {
             "interface": "lo",
             "wait": "spin",
             "pinned": pinned.is_some(),
-            "priority": first.how,
+            "priority": priority,
         }),
         rows,
     })

@@ -9,7 +9,7 @@ use super::case::Case;
 use crate::bare::Bare;
 use crate::machine;
 use crate::workload::{Stamp, Workload};
-use mirror::{Config, Node, Place, SyncState, Track, Turn, WaitMode, clock};
+use mirror::{Config, Counter, Node, Place, SyncState, Track, Turn, WaitMode, clock};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddrV4;
 
@@ -31,6 +31,8 @@ pub struct Seen {
     pub samples: Vec<u64>,
     /// Cycles that never came whole.
     pub lost: u64,
+    /// Cycles that were applied behind a newer one while the receiver was away from its core, and so never shown.
+    pub unseen: u64,
     /// Cuts with a dirty line that was not of their cycle.
     pub torn: u64,
     /// Turns in which the receiver led although nobody had died.
@@ -42,7 +44,11 @@ pub struct Seen {
 impl Seen {
     fn note(&mut self, before: &mut Option<u64>, stamp: Stamp, now: u64) {
         if let Some(before) = *before {
-            self.lost += stamp.cycle.saturating_sub(before + 1);
+            // Cycles that were passed over waited for a period longer each. Left out, a receiver that was away would look
+            // the better for it.
+            let passed = stamp.cycle.saturating_sub(before + 1);
+            self.lost += passed;
+            self.samples.extend((1..=passed).map(|ago| now.saturating_sub(stamp.at) + ago * PERIOD));
         }
         *before = Some(stamp.cycle);
         self.samples.push(now.saturating_sub(stamp.at));
@@ -148,6 +154,8 @@ impl<const N: usize> Side for Ours<N> {
         let mut seen = Seen { samples: Vec::with_capacity(cycles + 1), ..Seen::default() };
         let mut before = None;
         let until = clock::now() + PATIENCE + cycles as u64 * PERIOD * 2;
+        // Cuts that the node had applied when the first of the slice was shown, and how many were shown.
+        let (mut applied, mut shown) = (None, 0);
         while !seen.finished {
             match self.node.begin()? {
                 Turn::Follow(view) => {
@@ -156,6 +164,7 @@ impl<const N: usize> Side for Ours<N> {
                     if stamp.cycle > 0 {
                         seen.note(&mut before, stamp, now);
                         seen.torn += u64::from(!self.work.is_whole(stamp.cycle, &view[..]));
+                        shown += 1;
                     }
                 }
                 Turn::Lead(_) => {
@@ -165,6 +174,14 @@ impl<const N: usize> Side for Ours<N> {
                 _ if before.is_some() || clock::now() > until => break,
                 _ => {}
             }
+            if shown == 1 {
+                applied = Some(self.node.counter(Counter::Cuts));
+            }
+        }
+        if let Some(applied) = applied {
+            seen.unseen =
+                (self.node.counter(Counter::Cuts) - applied).saturating_sub(shown - 1).min(seen.lost);
+            seen.lost -= seen.unseen;
         }
         Ok(seen.end())
     }

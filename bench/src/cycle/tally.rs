@@ -21,6 +21,7 @@ struct Half {
     most: u64,
     cycles: u64,
     lost: u64,
+    unseen: u64,
     stalls: u64,
 }
 
@@ -37,6 +38,7 @@ impl Half {
         self.most = self.most.max(histogram.max());
         self.cycles += histogram.len();
         self.lost += seen.lost;
+        self.unseen += seen.unseen;
         self.stalls += seen.samples.iter().filter(|&&sample| sample > STALL).count() as u64;
     }
 }
@@ -74,17 +76,21 @@ impl Tally {
     }
 
     pub(super) fn row(mut self) -> Row {
-        // Of rounds, not of medians: how far the ratio of one round lay from that of another.
-        let mut ratios: Vec<f64> = self.ours.p50.iter().zip(&self.floor.p50).map(|(a, b)| a / b).collect();
+        // Round by round: a machine that changes its pace in the middle of a run changes it for both halves of a round.
+        let paired = |of: fn(f64, f64) -> f64, ours: &[f64], floor: &[f64]| -> Vec<f64> {
+            ours.iter().zip(floor).map(|(&ours, &floor)| of(ours, floor)).collect()
+        };
+        let mut ratios = paired(|a, b| a / b, &self.ours.p50, &self.floor.p50);
+        let mut ratios99 = paired(|a, b| a / b, &self.ours.p99, &self.floor.p99);
+        let mut above = paired(|a, b| a - b, &self.ours.p50, &self.floor.p50);
+        let (ratio, excess) = (median(&mut ratios), median(&mut above));
         let [p50, p99] = [median(&mut self.ours.p50), median(&mut self.ours.p99)];
         let [floor50, floor99] = [median(&mut self.floor.p50), median(&mut self.floor.p99)];
-        median(&mut ratios);
         let capture = median(&mut self.capture_ns) as f64 / 1000.0;
         let allowed = capture + ALLOWED_US + ALLOWED_US_PER_BYTE * self.case.work.dirty as f64;
-        let (excess, ratio) = (p50 - floor50, p50 / floor50);
         let mut row = Row::new(self.case.name());
         row.set("p50_us", p50).set("p99_us", p99);
-        row.set("ratio_p50", ratio).set("ratio_p99", p99 / floor99);
+        row.set("ratio_p50", ratio).set("ratio_p99", median(&mut ratios99));
         row.put("against", json!("bare UDP multicast, same bytes and options"));
         row.set("floor_p50_us", floor50).set("floor_p99_us", floor99);
         row.set("ratio_p50_least", ratios.first().copied().unwrap_or(0.0));
@@ -96,6 +102,7 @@ impl Tally {
         }
         row.put("dirty_lines", json!(self.case.work.dirty / LINE));
         row.put("cycles", json!(self.ours.cycles)).put("lost", json!(self.ours.lost));
+        row.put("unseen", json!(self.ours.unseen));
         row.put("stalls", json!(self.ours.stalls)).set("most_us", self.ours.most as f64 / 1000.0);
         row.put("floor_cycles", json!(self.floor.cycles)).put("floor_lost", json!(self.floor.lost));
         row.put("floor_stalls", json!(self.floor.stalls));

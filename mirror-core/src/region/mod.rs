@@ -235,7 +235,7 @@ impl Region {
             let Source { runs, packed } = self.recorded(cycle);
             let (start, count) = (runs[at].start as usize, runs[at].count as usize);
             let bytes = &packed[from * LINE..][..count * LINE];
-            store::shared_line(self.shared(self.map.image + start * LINE, count * (LINE / 8)), bytes);
+            store::shared_lines(self.shared(self.map.image + start * LINE, count * (LINE / 8)), bytes);
             for stamp in self.shared(self.map.stamps + start * 8, count) {
                 store::word(stamp, cycle, Relaxed);
             }

@@ -27,21 +27,39 @@ impl Recorder<'_> {
     /// Returns `false`, and takes nothing, when the record would then hold more lines than the region has.
     #[inline]
     pub fn push(&mut self, start: u32, bytes: &[u8]) -> bool {
-        let count = bytes.len() / LINE;
-        let at = self.fill.lines * LINE;
-        let Some(room) = self.packed.get_mut(at..at + count * LINE) else { return false };
-        store::private(room, &bytes[..count * LINE]);
-        self.fill.lines += count;
-        match self.fill.runs.checked_sub(1).map(|last| &mut self.runs[last]) {
-            Some(last) if last.end() == start => last.count += count as u32,
-            // No run is empty, so there are never more runs than lines, and the table has room for as many.
-            _ if count > 0 => {
-                self.runs[self.fill.runs] = Run { start, count: count as u32 };
-                self.fill.runs += 1;
+        self.push_all(core::iter::once((start, bytes)))
+    }
+
+    /// As [`push`](Self::push), one after the other; stops at the first that it does not take.
+    #[inline]
+    pub fn push_all<'b>(&mut self, all: impl IntoIterator<Item = (u32, &'b [u8])>) -> bool {
+        // Kept in registers: the record's own bytes could be `fill`, for all the compiler knows.
+        let mut fill = *self.fill;
+        let mut end = fill.runs.checked_sub(1).map_or(u64::MAX, |last| self.runs[last].end().into());
+        let mut fits = true;
+        for (start, bytes) in all {
+            let count = bytes.len() / LINE;
+            let at = fill.lines * LINE;
+            let Some(room) = self.packed.get_mut(at..at + count * LINE) else {
+                fits = false;
+                break;
+            };
+            store::private(room, &bytes[..count * LINE]);
+            fill.lines += count;
+            if u64::from(start) == end {
+                self.runs[fill.runs - 1].count += count as u32;
+            } else if count > 0 {
+                // No run is empty, so there are never more runs than lines, and the table has room for as many.
+                self.runs[fill.runs] = Run { start, count: count as u32 };
+                fill.runs += 1;
+                end = start.into();
+            } else {
+                continue;
             }
-            _ => {}
+            end += count as u64;
         }
-        true
+        *self.fill = fill;
+        fits
     }
 
     /// How many lines the record holds so far.

@@ -1,7 +1,7 @@
 //! The few ways in which a region's memory is written. Everything that `commit` and `apply` store goes through
 //! here, so that a test can stop the world after every single store.
 
-use crate::line;
+use crate::line::{self, LINE};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// One word.
@@ -11,12 +11,17 @@ pub(super) fn word(at: &AtomicU64, value: u64, order: Ordering) {
     tick();
 }
 
-/// A line that other processes may be reading: word by word, each store whole.
+/// Lines that other processes may be reading: word by word, each store whole.
 #[inline(always)]
-pub(super) fn shared_line(to: &[AtomicU64], from: &[u8]) {
-    for (word, bytes) in to.iter().zip(from.chunks_exact(8)) {
-        word.store(u64::from_ne_bytes(bytes.try_into().expect("eight bytes")), Ordering::Relaxed);
-        tick();
+pub(super) fn shared_lines(to: &[AtomicU64], from: &[u8]) {
+    let (lines, _) = to.as_chunks::<{ LINE / 8 }>();
+    let (from, _) = from.as_chunks::<LINE>();
+    for (to, from) in lines.iter().zip(from) {
+        let (from, _) = from.as_chunks::<8>();
+        for (word, bytes) in to.iter().zip(from) {
+            word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+            tick();
+        }
     }
 }
 

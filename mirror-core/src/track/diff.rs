@@ -94,13 +94,19 @@ impl Tracker for Diff {
 /// Puts the lines whose bits are set into the record. `bytes` begins with line `first`.
 #[inline]
 pub(super) fn take(mut bits: u64, first: usize, bytes: &[u8], record: &mut Recorder<'_>) {
-    while bits != 0 {
+    if bits == 0 {
+        return;
+    }
+    record.push_all(core::iter::from_fn(|| {
+        if bits == 0 {
+            return None;
+        }
         let start = bits.trailing_zeros() as usize;
         let count = (bits >> start).trailing_ones() as usize;
-        record.push((first + start) as u32, &bytes[start * LINE..(start + count) * LINE]);
         // A run may reach the last bit: shift by steps that stay below 64.
         bits &= !(u64::MAX >> (64 - count) << start);
-    }
+        Some(((first + start) as u32, &bytes[start * LINE..(start + count) * LINE]))
+    }));
 }
 
 /// One bit for each differing line of at most [`BLOCK`] lines.
