@@ -39,7 +39,7 @@ pub struct Config {
     /// the same on all members. Each takes as much memory as the state. `None` (default): as many as 2 MiB hold, at least 2.
     pub records: Option<u32>,
     /// Cycles that a node listens for when it starts, before it leads a silent group; at least `silence_cycles` times
-    /// one more than there are members, so that a hot standby of whatever rank comes first (default 100).
+    /// the number of members, and twice, so that a hot standby of whatever rank comes first (default 100).
     pub patience_cycles: u32,
     /// Longest wait of `begin`, microseconds (default 100,000).
     pub deadline_us: u64,
@@ -180,7 +180,7 @@ impl Config {
         within("cycle.silence_cycles", self.silence_cycles as u64, 3, 1000)?;
         within("cycle.max_age_cycles", self.max_age_cycles as u64, 0, 1000)?;
         within("cycle.records", self.records.unwrap_or(1) as u64, 1, 64)?;
-        let patience = self.silence_cycles as u64 * (self.members.len() as u64 + 1);
+        let patience = self.silence_cycles as u64 * (self.members.len() as u64).max(2);
         within("cycle.patience_cycles", self.patience_cycles as u64, patience, 1_000_000)?;
         within("cycle.deadline_us", self.deadline_us, 1, 3_600_000_000)?;
         within("link.ttl", self.link.ttl as u64, 0, 255)?;

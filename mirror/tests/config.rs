@@ -75,7 +75,7 @@ fn every_mistake_names_key_value_and_remedy() {
         ("[cycle]", "[cycle]\nperiod_us = 9", "cycle.period_us", "9", "from 10 to 10000000"),
         ("[cycle]", "[cycle]\nperiod_us = 10000001", "cycle.period_us", "10000001", "from 10 to 10000000"),
         ("[cycle]", "[cycle]\nphase_us = 1000", "cycle.phase_us", "1000", "from 0 to 999"),
-        ("[cycle]", "[cycle]\nsilence_cycles = 1", "cycle.silence_cycles", "1", "from 2 to 1000"),
+        ("[cycle]", "[cycle]\nsilence_cycles = 1", "cycle.silence_cycles", "1", "from 3 to 1000"),
         ("[cycle]", "[cycle]\npatience_cycles = 9", "cycle.patience_cycles", "9", "from 10 to 1000000"),
         ("[cycle]", "[cycle]\ndeadline_us = 0", "cycle.deadline_us", "0", "from 1 to 3600000000"),
         ("[region]", "[region]\nmode = \"0200\"", "region.mode", "0200", "0600"),

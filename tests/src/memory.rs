@@ -11,6 +11,9 @@ use mirror_core::{Layout, Region, checksum};
 #[derive(Clone, Copy)]
 struct Page([u8; PAGE]);
 
+/// Records of the regions that test processes open: so few that what is lost is soon lost for good.
+pub const RECORDS: usize = 2;
+
 /// The layout label of every state that the helper processes keep.
 pub const LABEL: &str = "plant";
 
@@ -24,7 +27,7 @@ pub fn left_behind<T: Pod, R>(
     node: u8,
     look: impl FnOnce(&mut Region, Found) -> R,
 ) -> R {
-    let mut memory = Memory::new(size_of::<T>());
+    let mut memory = Memory::with_records(size_of::<T>(), RECORDS);
     let bytes = std::fs::read(place.to_string()).unwrap_or_else(|e| panic!("{place}: {e}"));
     memory.bytes_mut().copy_from_slice(&bytes);
     let who = Identity {
@@ -67,7 +70,16 @@ impl Memory {
     /// If no region can have that size.
     #[must_use]
     pub fn new(state_bytes: usize) -> Self {
-        let map = Map::new(state_bytes, 3).expect("a size that a region can have");
+        Self::with_records(state_bytes, 3)
+    }
+
+    /// As [`new`](Self::new), with as many records.
+    ///
+    /// # Panics
+    /// If no region can have that size.
+    #[must_use]
+    pub fn with_records(state_bytes: usize, records: usize) -> Self {
+        let map = Map::new(state_bytes, records).expect("a size that a region can have");
         Self { pages: vec![Page([0; PAGE]); map.total / PAGE], map }
     }
 

@@ -152,7 +152,8 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             Counter::RejectField
         }
         Field::NodeOurs => {
-            frame[NODE] = 2;
+            // A reign of this node's own, which it never began.
+            (frame[NODE], frame[EPOCH + 3]) = (2, 2);
             Counter::SameNode
         }
         Field::Key => {
@@ -168,9 +169,8 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             Counter::RejectLayout
         }
         Field::Epoch => {
-            // Above its base, which is 0, and below itself.
-            let epoch = u64::from_le_bytes(frame[EPOCH..EPOCH + 8].try_into().unwrap());
-            put(frame, EPOCH, 1 + value % (epoch - 1));
+            // A reign of the same node before the first one that anybody counted.
+            put(frame, EPOCH, u64::from(frame[NODE]) << 24 | value & 0xff_ffff);
             Counter::StaleEpoch
         }
         Field::BaseEpoch => {
@@ -189,7 +189,7 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             Counter::RejectField
         }
         Field::Plant => {
-            put(frame, PLANT, value.max(2));
+            put(frame, PLANT, (value >> 1).max(2));
             Counter::Unfit
         }
         Field::Index => {

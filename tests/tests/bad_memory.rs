@@ -40,6 +40,7 @@ fn config(path: &Path) -> Config {
     let mut config = Config::new("bad-memory", 1, "239.255.0.1:29999".parse().unwrap(), "lo");
     config.place = Place::File(path.into());
     config.members = vec![1];
+    config.records = Some(2);
     (config.period_us, config.silence_cycles, config.patience_cycles) = (500, 40, 80);
     config
 }
@@ -83,7 +84,7 @@ fn a_shortened_region_is_refused() {
     let folder = Folder::new("short");
     let config = folder.config();
     let whole = committed(&config);
-    let total = Map::new(size_of::<Small>(), Map::usual_records(size_of::<Small>())).unwrap().total;
+    let total = Map::new(size_of::<Small>(), 2).unwrap().total;
     assert_eq!(whole.len(), total);
     for length in [1, 7, 8, 64, PAGE - 1, PAGE, PAGE + 1, total - PAGE, total - 1] {
         let error = refuses(&config, &whole[..length]);
@@ -106,7 +107,7 @@ fn a_shortened_region_is_refused() {
 fn something_else_is_refused_also_when_it_begins_with_zeros() {
     let folder = Folder::new("garbage");
     let config = folder.config();
-    let total = Map::new(size_of::<Small>(), Map::usual_records(size_of::<Small>())).unwrap().total;
+    let total = Map::new(size_of::<Small>(), 2).unwrap().total;
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for zeros in [0, 8, 200, 4096, 5 * PAGE, total - 1] {
         let mut content = vec![0; total];
@@ -190,7 +191,7 @@ fn with_small_file_system(folder: &Path, work: impl FnOnce() + Send) -> Result<(
 fn a_full_file_system_is_an_error_at_open_and_never_a_sigbus() {
     let folder = Folder::new("full");
     let config = folder.config();
-    let total = Map::new(size_of::<Small>(), Map::usual_records(size_of::<Small>())).unwrap().total;
+    let total = Map::new(size_of::<Small>(), 2).unwrap().total;
     let ran = with_small_file_system(&folder.0, || {
         // All but 32 KiB.
         std::fs::write(folder.0.join("ballast"), vec![1; (256 - 32) << 10]).unwrap();

@@ -14,8 +14,11 @@ const RUN: usize = 128;
 fn cold() -> (Station, Station, (Cut, Vec<u8>)) {
     let (mut primary, mut standby, _) = in_step();
     let before = standby.exposed();
-    primary.commit(|live| scatter(live, 30, 100));
-    let (_, frames) = primary.commit(|live| scatter(live, 30, 101));
+    // More cycles than there are records: what is missing cannot be sent again.
+    for seed in 100..103 {
+        primary.commit(|live| scatter(live, 30, seed));
+    }
+    let (_, frames) = primary.commit(|live| scatter(live, 30, 103));
     standby.member.hear(&mut standby.region, &frames[0], 1);
     assert_eq!((standby.member.state(), standby.region.counter(Counter::Gaps)), (SyncState::Cold, 1));
     (primary, standby, before)

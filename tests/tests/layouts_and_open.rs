@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mirror::{Config, Counter, Found, Look, Node, OpenError, Place, SegmentError, SyncState, Turn};
 use mirror_tests::child::PATIENCE;
-use mirror_tests::memory::Named;
+use mirror_tests::memory::{Named, RECORDS};
 use mirror_tests::plant::{Small, Tiny};
 use mirror_tests::{Child, Fate, MemoryNet, NullLink};
 
@@ -29,6 +29,7 @@ fn alone(name: &str) -> Config {
     config.members = vec![1];
     config.silence_cycles = 20;
     config.patience_cycles = 40;
+    config.records = Some(RECORDS as u32);
     config
 }
 
@@ -69,7 +70,7 @@ fn a_newcomer_of_another_layout_stops_and_the_primary_goes_on() {
     let word = |words: &[String], at: usize| words[at].parse::<u64>().unwrap();
     let before = word(&first.until("out", |_| {}), 1);
     // The shorter its patience, the fewer of the primary's rare status frames it hears before it would lead itself.
-    for patience in ["silence=2 patience=4", "silence=10 patience=20", "silence=150 patience=300"] {
+    for patience in ["silence=3 patience=6", "silence=10 patience=20", "silence=150 patience=300"] {
         for size in ["layout=other", "layout=other size=large"] {
             let newcomer = format!("loop group={group} address={address} node=2 {patience} {size}");
             let newcomer = Child::start(CHILD, &newcomer);
@@ -101,7 +102,7 @@ fn a_newcomer_of_another_layout_does_not_stop_a_standby() {
         config.place = Place::Anonymous;
         config.members = vec![1, 2, 3];
         config.silence_cycles = 400;
-        config.patience_cycles = 800;
+        config.patience_cycles = 1200;
         config
     };
     // The third hears nobody, so nothing tells it to stop.

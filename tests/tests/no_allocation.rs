@@ -103,6 +103,7 @@ fn config(name: &str, node: u8, track: Track) -> Config {
     config.track = track;
     config.silence_cycles = 200;
     config.patience_cycles = 400;
+    config.records = Some(2);
     config
 }
 
@@ -188,6 +189,8 @@ fn no_turn_allocates_when_frames_are_lost_or_foreign_or_a_reign_ends() {
         sent += 1;
         match sent % 97 {
             0 => Fate::Lose,
+            // Now and then for so long that nothing can be sent again.
+            _ if sent % 1500 < 60 => Fate::Lose,
             1 => Fate::Double,
             2 => {
                 passage.frame[40] ^= 1;
@@ -200,8 +203,9 @@ fn no_turn_allocates_when_frames_are_lost_or_foreign_or_a_reign_ends() {
         Node::open_on(&config("no-alloc-loss", node, Track::Diff), Box::new(Uncounted(net.link()))).unwrap()
     };
     let (mut first, mut second) = (open(1), open(2));
-    until(&mut [&mut first, &mut second], "a gap and a refill", |n| {
-        n[1].counter(Counter::Gaps) >= 3 && n[1].counter(Counter::Cuts) >= 200
+    until(&mut [&mut first, &mut second], "a repair, a gap and a refill", |n| {
+        let repaired = n[0].counter(Counter::FramesRepaired) >= 3;
+        repaired && n[1].counter(Counter::Gaps) >= 1 && n[1].counter(Counter::Cuts) >= 200
     });
     assert!(second.counter(Counter::RejectDamaged) > 0 && second.counter(Counter::Late) > 0);
     // The first sleeps through the second's takeover, and is fenced when it wakes up.

@@ -74,6 +74,16 @@ pub enum AttachError {
         /// The layout of this program.
         wanted: Layout,
     },
+    /// A region of this layout, made with another number of records.
+    #[error(
+        "the region has {found} records, this node is configured for {wanted}: set cycle.records to {found}, or remove the segment"
+    )]
+    Records {
+        /// How many it has.
+        found: u64,
+        /// How many are wanted.
+        wanted: u64,
+    },
     /// The region belongs to another group or node.
     #[error(
         "the region belongs to node {node} of group {group:016x}, this is node {wanted_node} of {wanted_group:016x}: use another name"
@@ -119,11 +129,20 @@ impl Region {
         map: Map,
         who: &Identity,
     ) -> Result<(Self, Found), AttachError> {
-        if bytes < map.total {
-            return Err(AttachError::Small { got: bytes, need: map.total });
-        }
         if !base.addr().get().is_multiple_of(PAGE) {
             return Err(AttachError::Unaligned(base.addr().get()));
+        }
+        if bytes >= PAGE {
+            // SAFETY: the first page is mapped, and made of atomics.
+            let header: &Header = unsafe { base.cast().as_ref() };
+            let (found, wanted) = (header.records.load(Relaxed), map.records as u64);
+            let same = header.magic.load(Acquire) == MAGIC && layout_of(header).hash == who.layout.hash;
+            if same && found != wanted {
+                return Err(AttachError::Records { found, wanted });
+            }
+        }
+        if bytes < map.total {
+            return Err(AttachError::Small { got: bytes, need: map.total });
         }
         let mut region = Region { base, map, fills: [Fill::default(); MAX_RECORDS] };
         let found = match region.header().magic.load(Acquire) {

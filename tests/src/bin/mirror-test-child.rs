@@ -13,7 +13,7 @@ use mirror::{Config, Found, Look, Node, Place, Track, Turn};
 use mirror_core::region::{Identity, Map};
 use mirror_core::track::Diff;
 use mirror_core::{Cut, LINE, Layout, Region};
-use mirror_tests::memory::LABEL;
+use mirror_tests::memory::{LABEL, RECORDS};
 use mirror_tests::plant::{Large, Plant, Small, Tiny};
 use mirror_tests::{NullLink, stepped};
 
@@ -85,8 +85,10 @@ fn config(settings: &HashMap<String, String>) -> Result<Config, Failure> {
     config.layout = get("layout").unwrap_or(LABEL).into();
     config.period_us = number("period", 2000)?;
     config.silence_cycles = number("silence", 150)? as u32;
-    config.patience_cycles = number("patience", 2 * u64::from(config.silence_cycles))? as u32;
+    config.patience_cycles =
+        number("patience", config.members.len().max(2) as u64 * u64::from(config.silence_cycles))? as u32;
     config.deadline_us = 20_000;
+    config.records = Some(RECORDS as u32);
     config.track = if get("track") == Some("marked") { Track::Marked } else { Track::Diff };
     config.link.receive_buffer = get("buffer").map(str::parse).transpose()?;
     Ok(config)
