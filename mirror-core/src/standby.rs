@@ -13,6 +13,8 @@
 //!   only then is it the cut.
 //! - S7 Who may lead: holds a cut, and has heard of at most `max_age` cycles after it, the newest not counted, which
 //!   the primary's death may have cut short.
+//!   And has heard a frame since its link last lost some unseen (it was stalled, and its buffer overran): what was lost
+//!   last, nothing later tells of.
 //! - S8 What is missing is asked for: of the newest cycle only after a pause, because its burst may still be arriving.
 //!
 //! Why no cut with an old frame missing is ever exposed: by S2 and S6 the region always holds exactly one committed cut `k`.
@@ -43,6 +45,8 @@ pub struct Standby {
     /// The highest sequence heard in `epoch`.
     seen: u64,
     max_age: u64,
+    /// Frames were lost unseen, and none was heard since (S7).
+    blind: bool,
     staged: [Staged; MAX_RECORDS],
     records: usize,
     /// Bit per frame, `words` words for each record.
@@ -92,6 +96,7 @@ impl Standby {
             newest_at: 0,
             seen: 0,
             max_age,
+            blind: false,
             staged: [Staged::default(); MAX_RECORDS],
             records,
             got: vec![0; words * records].into_boxed_slice(),
@@ -104,7 +109,9 @@ impl Standby {
     pub fn state(&self) -> SyncState {
         match self.follows {
             None => SyncState::Cold,
-            Some(Follows { next, whole: true }) if self.newest <= next + self.max_age => SyncState::Hot, // S7
+            Some(Follows { next, whole: true }) if !self.blind && self.newest <= next + self.max_age => {
+                SyncState::Hot
+            } // S7
             Some(_) => SyncState::Joining,
         }
     }
@@ -125,6 +132,11 @@ impl Standby {
     #[must_use]
     pub fn seen(&self) -> u64 {
         self.seen
+    }
+
+    /// Frames were lost that nothing heard so far tells of (S7).
+    pub fn lost_unseen(&mut self) {
+        self.blind = true;
     }
 
     /// Begins to follow after this node's own reign: it holds `held` whole. Whether that cut is part of what the
@@ -161,6 +173,7 @@ impl Standby {
             return Took::Nothing;
         }
         self.seen = self.seen.max(header.sequence);
+        self.blind = false;
         if data.cycle >= self.newest {
             (self.newest, self.newest_at) = (data.cycle, now);
         }

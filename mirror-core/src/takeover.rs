@@ -148,6 +148,8 @@ pub struct Member {
     sent_at: u64,
     /// T4, for a primary.
     doubt: bool,
+    /// T4 was applied, and nobody asked yet what was lost meanwhile.
+    stalled: bool,
     /// A primary was heard since this node started.
     met: bool,
     /// The refusal of the present silence is counted.
@@ -176,6 +178,7 @@ impl Member {
             listened_at: now,
             sent_at: now,
             doubt: false,
+            stalled: false,
             met: false,
             refused: false,
             // The first status is due at once: it tells a primary of a lower epoch, and other starters, what is here.
@@ -389,6 +392,7 @@ impl Member {
             self.heard_at = self.heard_at.max(now.saturating_sub(first.saturating_sub(silence)));
             region.count(Counter::Stalls, 1);
             region.event(now, EventKind::Stalled, away);
+            self.stalled = true;
             return None;
         }
         if !drained {
@@ -399,6 +403,18 @@ impl Member {
             return None;
         }
         self.lead(region, now, silent)
+    }
+
+    /// Whether this node found itself stalled since the last call: then its link may have lost frames that nothing tells of.
+    pub fn was_stalled(&mut self) -> bool {
+        core::mem::take(&mut self.stalled)
+    }
+
+    /// The link lost frames while this node was stalled, and everything that it kept was heard (S7).
+    pub fn lost_unseen(&mut self, region: &Region, now: u64) {
+        let before = self.state();
+        self.standby.lost_unseen();
+        self.note_state(region, before, now);
     }
 
     fn lead(&mut self, region: &Region, now: u64, silent: u64) -> Option<Takeover> {

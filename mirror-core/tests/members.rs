@@ -739,3 +739,37 @@ fn cycles_times_and_epochs_that_no_group_reaches_are_refused() {
     }
     assert_eq!((node.state(), node.region.counter(Counter::RejectField)), (Cold, 3));
 }
+
+#[test]
+fn a_standby_whose_buffer_overran_while_it_was_stalled_leads_from_nothing_old() {
+    let mut bed = Bed::new(2);
+    bed.run(40, 5);
+    let held = bed.node(1).region.cut();
+    // Five hundred cycles later it wakes up; its buffer kept none of them, and the primary is dead.
+    bed.nodes[0] = None;
+    bed.now += 500 * PERIOD;
+    let now = bed.now;
+    let node = bed.node(1);
+    assert_eq!(node.member.poll(&node.region, now, true), None);
+    assert!(node.member.was_stalled() && !node.member.was_stalled());
+    node.member.lost_unseen(&node.region, now);
+    bed.run(30, 5);
+    let node = bed.node(1);
+    assert_eq!((node.state(), node.region.cut()), (SyncState::Joining, held));
+    assert!(matches!(node.member.why(&node.region), Why::RefusedCold { .. }));
+}
+
+#[test]
+fn a_standby_that_overran_leads_again_once_it_has_heard_and_healed() {
+    let mut bed = Bed::new(2);
+    bed.run(40, 5);
+    let now = bed.now;
+    let node = bed.node(1);
+    node.member.lost_unseen(&node.region, now);
+    assert_eq!(node.state(), SyncState::Joining);
+    bed.run(3, 5);
+    assert_eq!(bed.node(1).state(), Hot);
+    bed.nodes[0] = None;
+    bed.run(20, 5);
+    assert_eq!(bed.node(1).state(), Primary);
+}

@@ -224,11 +224,15 @@ impl<T: Pod> Node<T> {
         if self.member.answer(&self.region, now, &mut *self.link) || said {
             self.link.flush();
         }
-        if now - self.stats_at >= STATUS_EVERY {
+        let after_stall = drained && self.member.was_stalled();
+        if after_stall || now - self.stats_at >= STATUS_EVERY {
             self.stats_at = now;
-            let stats = self.link.stats();
+            let (stats, before) = (self.link.stats(), self.region.counter(Counter::KernelDrops));
             self.region.set_counter(Counter::KernelDrops, stats.kernel_drops);
             self.region.set_counter(Counter::FramesRefused, stats.refused_frames);
+            if after_stall && stats.kernel_drops > before {
+                self.member.lost_unseen(&self.region, now);
+            }
         }
         if self.member.leads() {
             // T4: nothing heard may be left unheard when a primary goes on.
