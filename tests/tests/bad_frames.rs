@@ -209,8 +209,17 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             Counter::Unfit
         }
         Field::RunStart => {
-            let count = u64::from(u32_at(frame, RUN + 4));
-            put_u32(frame, RUN, LINES as u64 - count + 1 + beyond);
+            // The last one, so that it is not the order of the runs that is wrong.
+            let mut last = RUN;
+            loop {
+                let next = last + 8 + u32_at(frame, last + 4) as usize * LINE;
+                if next + 8 > frame.len() || u32_at(frame, next + 4) == 0 {
+                    break;
+                }
+                last = next;
+            }
+            let count = u64::from(u32_at(frame, last + 4));
+            put_u32(frame, last, LINES as u64 - count + 1 + beyond);
             Counter::RejectField
         }
         Field::RunCount => {
