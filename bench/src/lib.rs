@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Benchmarks of Mirror: what a mirrored cycle costs, always beside a floor measured in the same run.
+//!
+//! Contract: nothing here asserts a time. What is compared is measured alternately in one run, and told as a ratio of
+//! medians; README.md has the method. Workloads are deterministic, and every set of parameters also runs once as a
+//! test, so that none can rot.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`workload`] | which lines a cycle changes, and to what |
+//! | [`memory`] | regions and frames in plain memory, without a network |
+//! | [`floor`] | what the capture is measured against: reading both copies and nothing else |
+//! | [`bare`] | what a cycle is measured against: the same bytes through the same kind of socket and nothing else |
+//! | [`micro`] | the single steps of a cycle, for criterion |
+//! | [`capture`] | Diff beside its floor |
+//! | [`cycle`] | commit at the primary to cut at the standby, beside its floor |
+//! | [`report`] | JSON, table and Markdown of a result |
+//! | [`machine`] | facts, pinning, clock |
+
+pub mod bare;
+pub mod capture;
+pub mod cycle;
+pub mod floor;
+pub mod machine;
+pub mod memory;
+pub mod micro;
+pub mod report;
+pub mod workload;

@@ -6,7 +6,7 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`cut`](Cut), [`line`], [`layout`] | the words: epochs and cuts, lines and runs, what members must agree on |
+//! | [`cut`](Cut), [`mod@line`], [`layout`] | the words: epochs and cuts, lines and runs, what members must agree on |
 //! | [`wire`] | frames, encoded and decoded (drawn in PROTOCOL.md) |
 //! | [`region`] | live memory, image, stamps, record; crash-safe commit; reading from other processes |
 //! | [`track`] | finding what changed |

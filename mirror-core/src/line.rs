@@ -32,3 +32,12 @@ impl Run {
         self.start + self.count
     }
 }
+
+/// Copies whole lines. A single line, which is what scattered changes are made of, goes without a call.
+#[inline(always)]
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    match (<&mut [u8; LINE]>::try_from(&mut *to), <&[u8; LINE]>::try_from(from)) {
+        (Ok(to), Ok(from)) => *to = *from,
+        _ => to.copy_from_slice(from),
+    }
+}

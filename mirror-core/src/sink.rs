@@ -18,6 +18,6 @@ pub trait FrameSink {
     fn lend(&mut self) -> Option<&mut [u8]>;
 
     /// Queues the first `len` bytes of the frame lent last. `len` is at most [`frame_bytes`](Self::frame_bytes);
-    /// a larger value is cut to it.
+    /// a larger value is cut to it. Nothing is queued by a `len` of 0, or when no frame is lent.
     fn push(&mut self, len: usize);
 }

@@ -55,6 +55,8 @@ pub enum Why {
     Joining,
     /// It is hot, and no cycle came until the deadline.
     Quiet,
+    /// It leads, and its next tick comes after the deadline.
+    NotYet,
     /// The primary is silent, and this node may not lead because it is not hot.
     RefusedCold {
         /// The newest cycle that it heard of.
@@ -88,6 +90,8 @@ pub struct Takeover {
     pub age: u64,
     /// For how long nothing of a primary was heard, nanoseconds.
     pub silent: u64,
+    /// When this was decided, by this node's clock.
+    pub at: u64,
 }
 
 /// What a frame brought about.
@@ -125,6 +129,8 @@ pub struct Member {
     /// The refusal of the present silence is counted.
     refused: bool,
     status_at: u64,
+    /// Hash of the foreign layout that was logged last.
+    foreign: u64,
 }
 
 impl Member {
@@ -145,6 +151,7 @@ impl Member {
             met: false,
             refused: false,
             status_at: now,
+            foreign: 0,
         }
     }
 
@@ -201,15 +208,7 @@ impl Member {
         }
         if header.ids.layout != self.settings.layout.hash {
             region.count(Counter::RejectLayout, 1);
-            let theirs = match frame {
-                Frame::Status(_, status) => status.layout,
-                Frame::Data(..) => {
-                    self.heard_at = now; // T5: somebody leads; its status names the layout, and comes soon
-                    return Heard::Nothing;
-                }
-            };
-            region.event(now, EventKind::ForeignLayout, theirs.hash);
-            return Heard::Layout(theirs);
+            return self.foreign_layout(region, &frame, now);
         }
         if let Frame::Status(_, status) = frame
             && status.wants_full
@@ -236,6 +235,24 @@ impl Member {
         };
         self.note_state(region, before, now);
         fenced.unwrap_or(heard)
+    }
+
+    fn foreign_layout(&mut self, region: &Region, frame: &Frame<'_>, now: u64) -> Heard {
+        match frame {
+            Frame::Data(..) => {
+                if !self.leads() {
+                    self.heard_at = now; // somebody leads this group, if not in a way that this node can follow
+                }
+                Heard::Nothing // the sender's status names its layout, and comes soon
+            }
+            Frame::Status(_, Status { layout, .. }) => {
+                if self.foreign != layout.hash {
+                    self.foreign = layout.hash;
+                    region.event(now, EventKind::ForeignLayout, layout.hash);
+                }
+                Heard::Layout(*layout)
+            }
+        }
     }
 
     /// T3: notes that `epoch` exists.
@@ -324,12 +341,15 @@ impl Member {
         region.set_state(SyncState::Primary);
         region.count(Counter::Takeovers, u64::from(cause == Cause::Silence));
         region.event(now, EventKind::Led, age);
-        Some(Takeover { cause, cut: held.cut, epoch, age, silent })
+        Some(Takeover { cause, cut: held.cut, epoch, age, silent, at: now })
     }
 
     /// Why this node neither leads nor has a new cut.
     #[must_use]
     pub fn why(&self, region: &Region) -> Why {
+        if self.leads() {
+            return Why::NotYet;
+        }
         match (self.refused, self.standby.state()) {
             (true, _) if self.standby.may_lead(region.cut()) => Why::RefusedNoEpoch,
             (true, _) => Why::RefusedCold { newest: self.standby.newest(), held: region.cut() },

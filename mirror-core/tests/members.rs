@@ -372,7 +372,7 @@ fn a_restarted_group_goes_on_from_the_cut_in_its_memory() {
     let mut bed = Bed::new(1);
     bed.run(40, 5);
     let last = bed.node(0).exposed();
-    let Node { region, memory, .. } = bed.nodes[0].take().unwrap();
+    let Node { memory, .. } = bed.nodes[0].take().unwrap();
     let mut node = Node::with(1, bed.now, &PLAIN, Some(memory));
     assert_eq!(node.exposed(), last);
     let mut began = None;
@@ -461,4 +461,26 @@ fn storms_never_expose_a_mixture_and_end_in_step() {
         cfg!(miri) || (gaps > 250 && takeovers > 150),
         "the storms were mild: {gaps} gaps, {takeovers} takeovers"
     );
+}
+
+#[test]
+fn nobody_leads_against_a_live_primary_of_another_layout() {
+    let mut other = Node::with(1, 0, &Options { label: "other", ..PLAIN }, None);
+    let mut node = Node::new(2, 0);
+    let mut began = None;
+    for now in (0..PATIENCE * 4).step_by(PERIOD as usize) {
+        other.member.poll(&other.region, now, true);
+        if other.member.leads() {
+            other.lead(now, 3);
+        }
+        for frame in std::mem::take(&mut other.wire.sent) {
+            assert_eq!(node.member.hear(&mut node.region, &frame, now), Heard::Nothing);
+        }
+        // The newcomer starts to listen once the other leads.
+        if other.member.leads() {
+            began = began.or(node.member.poll(&node.region, now, true));
+        }
+    }
+    assert!(other.member.leads() && began.is_none());
+    assert!(node.region.counter(Counter::RejectLayout) > 20);
 }

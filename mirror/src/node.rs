@@ -267,6 +267,7 @@ impl<T: Pod> Node<T> {
             age: Duration::from_nanos(if began.cause == Cause::Start { 0 } else { now - held.at }),
             silent: Duration::from_nanos(began.silent),
             missed,
+            at: began.at,
             token: Token(Cut { epoch: began.epoch, cycle: began.cut.cycle }),
             may_act: self.member.may_act(),
         });
@@ -320,6 +321,12 @@ impl<T: Pod> Node<T> {
     #[must_use]
     pub fn cut(&self) -> Cut {
         self.region.cut()
+    }
+
+    /// The state held, of cut [`cut`](Self::cut). Whether it may be led from, [`state`](Self::state) says.
+    #[must_use]
+    pub fn held(&self) -> &T {
+        self.live()
     }
 
     /// Cold, joining, hot or primary.

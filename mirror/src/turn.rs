@@ -39,6 +39,8 @@ pub struct Takeover {
     pub silent: Duration,
     /// Cycles that nobody ran.
     pub missed: u64,
+    /// When the takeover was decided, nanoseconds of this host's `CLOCK_MONOTONIC`.
+    pub at: u64,
     pub(crate) token: Token,
     pub(crate) may_act: bool,
 }
@@ -167,6 +169,8 @@ impl<T: Pod> Deref for Lead<'_, T> {
 }
 
 impl<T: Pod> DerefMut for Lead<'_, T> {
+    /// The live memory, for writing. With `track = marked` nothing written this way is published unless it is
+    /// [marked](Lead::mark).
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         self.node_mut().live_mut()

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use mirror_tests::skip::skip;
 use mirror_tests::{MemoryNet, Namespace};
 use mirror_transport::WaitMode;
 use mirror_transport::conformance::Group;
@@ -50,7 +51,7 @@ fn udp_lo(frame_bytes: usize, offload: Offload) -> Option<Group> {
         move |wait| UdpLink::open(&UdpConfig { wait, ..config.clone() }).expect("lo carries IPv4 multicast");
     // Without the buffer frames would be lost by right.
     if let Some(why) = open(WaitMode::Spin).warnings().iter().find(|w| w.contains("receive")) {
-        println!("skipped: UDP over lo: {why}");
+        skip("UDP over lo", why);
         return None;
     }
     Some(Box::new(move |wait| Box::new(open(wait))))
@@ -61,7 +62,7 @@ fn udp_cable(v6: bool, frame_bytes: usize, offload: Offload) -> Option<Group> {
     let (left, right) = match Namespace::pair() {
         Ok(pair) => pair,
         Err(why) => {
-            println!("skipped: UDP over a cable: {why}");
+            skip("UDP over a cable", &why);
             return None;
         }
     };

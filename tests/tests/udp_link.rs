@@ -7,6 +7,7 @@ use std::time::Duration;
 use mirror_core::FrameSink;
 use mirror_tests::Namespace;
 use mirror_tests::namespace::{LEFT, RIGHT};
+use mirror_tests::skip::skip;
 use mirror_transport::Link;
 use mirror_transport::udp::{NodeFilter, Offload, OpenError, UdpConfig, UdpLink};
 
@@ -87,7 +88,7 @@ fn an_interface_may_be_named_by_its_address() {
 fn ipv6_over_the_loopback_interface_is_refused() {
     let error = refused(&UdpConfig { group: "[ff12::4d]:5000".parse().unwrap(), ..on_lo() });
     assert!(matches!(error, OpenError::LoopbackV6 { .. }));
-    println!("skipped: UDP over lo, IPv6: {error}");
+    assert_says(&error, &["lo", "IPv4"]);
 }
 
 #[test]
@@ -226,7 +227,7 @@ fn a_stranger_on_the_same_port_is_heard_only_through_the_group() {
 
 /// Two ends of a cable, or a line that says why there are none.
 fn cable(name: &str) -> Option<(Namespace, Namespace)> {
-    Namespace::pair().map_err(|why| println!("skipped: {name}: {why}")).ok()
+    Namespace::pair().map_err(|why| skip(name, &why)).ok()
 }
 
 #[test]
@@ -297,7 +298,7 @@ fn an_ipv6_address_that_is_not_ready_is_said() {
         // The usual case; but a slow machine may have finished the check.
         Err(error) => assert_says(&error, &["ff15::4d", "left", "try again"]),
         Ok(link) => {
-            println!("skipped: an_ipv6_address_that_is_not_ready_is_said: ready: {}", link.describe())
+            skip("an_ipv6_address_that_is_not_ready_is_said", format!("ready already, {}", link.describe()))
         }
     }
 }
@@ -321,7 +322,7 @@ fn a_full_queue_of_the_device_is_counted() {
     let Some((left, _right)) = cable("a_full_queue_of_the_device_is_counted") else { return };
     // 1 Mbit/s and room for two packets.
     if let Err(why) = left.run("tc", "qdisc add dev left root tbf rate 1mbit burst 1600 limit 3200") {
-        println!("skipped: a_full_queue_of_the_device_is_counted: {why}");
+        skip("a_full_queue_of_the_device_is_counted", &why);
         return;
     }
     for offload in [Offload::Auto, Offload::Off] {

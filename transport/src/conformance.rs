@@ -3,7 +3,7 @@
 //! [`link_conformance!`](crate::link_conformance) makes a module with one `#[test]` for each check. What it is given opens one
 //! group, apart from every other, or says why it cannot and answers `None`:
 //!
-//! ```ignore
+//! ```text
 //! mirror_transport::link_conformance!(memory, || {
 //!     let net = MemoryNet::new(1472, 1);
 //!     Some(Box::new(move |_wait| Box::new(net.link())))

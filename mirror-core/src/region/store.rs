@@ -1,6 +1,7 @@
 //! The few ways in which a region's memory is written. Everything that `commit` and `apply` store goes through
 //! here, so that a test can stop the world after every single store.
 
+use crate::line;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// One word.
@@ -19,7 +20,7 @@ pub(super) fn shared_line(to: &[AtomicU64], from: &[u8]) {
     }
 }
 
-/// Memory that only its owner reads.
+/// Lines that only their owner reads.
 #[inline(always)]
 pub(super) fn private(to: &mut [u8], from: &[u8]) {
     if cfg!(test) {
@@ -28,7 +29,7 @@ pub(super) fn private(to: &mut [u8], from: &[u8]) {
             tick();
         }
     } else {
-        to.copy_from_slice(from);
+        line::copy(to, from);
     }
 }
 

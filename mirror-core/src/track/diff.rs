@@ -3,8 +3,8 @@
 //! Sees every write, whoever made it, and true changes only: a rewrite of the same value is not sent. Costs one
 //! pass over both copies, so it is the choice while the region is small.
 //!
-//! The inner loop is one piece of portable code, compiled three times: for AVX-512, for AVX2 and for whatever the
-//! target guarantees. It compares a block of 64 lines at a time into one word of bits, so that the only branch that
+//! The inner loop is one piece of portable code, compiled for AVX2 and for whatever the target guarantees, and one
+//! of its own for AVX-512. It compares a block of 64 lines at a time into one word of bits, so that the only branch that
 //! depends on the data is taken once a block.
 
 use super::Tracker;
@@ -141,8 +141,19 @@ fn compare_avx2(live: &Block, image: &Block) -> u64 {
     compare(live, image)
 }
 
+/// Written out: left to itself the compiler takes eight lines at a time by gathers, at a sixth of the speed.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 fn compare_avx512(live: &Block, image: &Block) -> u64 {
-    compare(live, image)
+    use core::arch::x86_64::{_mm512_cmpneq_epi64_mask, _mm512_loadu_si512};
+    let (live, _) = live.as_chunks::<LINE>();
+    let (image, _) = image.as_chunks::<LINE>();
+    let mut bits = 0;
+    for (i, (a, b)) in live.iter().zip(image).enumerate() {
+        // SAFETY: a line has the 64 bytes that are loaded; the loads claim no alignment.
+        let (a, b) =
+            unsafe { (_mm512_loadu_si512(a.as_ptr().cast()), _mm512_loadu_si512(b.as_ptr().cast())) };
+        bits |= u64::from(_mm512_cmpneq_epi64_mask(a, b) != 0) << i;
+    }
+    bits
 }

@@ -6,7 +6,7 @@
 
 use super::header::BODY;
 use super::{FrameKind, Header, Reject, put_u32, put_u64, u32_at, u64_at};
-use crate::line::{LINE, Run};
+use crate::line::{self, LINE, Run};
 use crate::{Cut, Epoch};
 
 const AT_BASE_EPOCH: usize = BODY;
@@ -184,6 +184,17 @@ impl Cursor {
     fn fill(&mut self, runs: &[Run], room: usize, mut put: impl FnMut(Run, usize, usize)) -> usize {
         let mut used = 0;
         while let Some(&run) = runs.get(self.run) {
+            // What scattered changes are made of: the same as below, with less to compute.
+            if run.count == 1 {
+                if used + RUN_HEADER + LINE > room {
+                    break;
+                }
+                put(run, used, self.line);
+                used += RUN_HEADER + LINE;
+                self.line += 1;
+                self.run += 1;
+                continue;
+            }
             let fits = room.saturating_sub(used + RUN_HEADER) / LINE;
             let count = (run.count - self.taken).min(fits as u32);
             if count == 0 {
@@ -246,11 +257,11 @@ impl<'a> CycleWriter<'a> {
         }
         let (head, room) = frame.split_at_mut(RUNS);
         let Source { runs, packed } = self.source;
-        let used = self.cursor.fill(runs, room.len(), |run, at, line| {
+        let used = self.cursor.fill(runs, room.len(), |run, at, start| {
             put_u32(room, at, run.start);
             put_u32(room, at + 4, run.count);
             let bytes = run.count as usize * LINE;
-            room[at + RUN_HEADER..][..bytes].copy_from_slice(&packed[line * LINE..][..bytes]);
+            line::copy(&mut room[at + RUN_HEADER..][..bytes], &packed[start * LINE..][..bytes]);
         });
         let last = self.data.index + 1 == self.data.count;
         if !last {

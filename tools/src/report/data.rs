@@ -112,7 +112,7 @@ impl Hit {
 /// A consistent state, named by who led and which commit it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cut {
-    /// The reign.
+    /// The reign: the epoch's counter.
     pub epoch: u64,
     /// The commit.
     pub cycle: u64,
