@@ -128,6 +128,8 @@ fn bad() -> impl Strategy<Value = Bad> {
 /// Spoils one field, reseals, and gives the counter that must count it. `frame` is of the first reign.
 fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
     let other = value | 1; // never 0
+    // Just beyond the limit every second time, anywhere beyond it else.
+    let beyond = if value.is_multiple_of(2) { 0 } else { value % (1 << 31) };
     let mut reseals = true;
     let counter = match field {
         Field::Magic => {
@@ -194,12 +196,11 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
         }
         Field::Index => {
             let count = u64::from(u32_at(frame, COUNT));
-            put_u32(frame, INDEX, count + value % (1 << 31));
+            put_u32(frame, INDEX, count + beyond);
             Counter::RejectField
         }
         Field::Count => {
-            let most = LINES as u64 + 1 + value % (1 << 31);
-            put_u32(frame, COUNT, if value.is_multiple_of(4) { 0 } else { most });
+            put_u32(frame, COUNT, if value.is_multiple_of(5) { 0 } else { LINES as u64 + 1 + beyond });
             Counter::RejectField
         }
         Field::CountMore => {
@@ -208,11 +209,21 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             Counter::Unfit
         }
         Field::RunStart => {
-            put_u32(frame, RUN, LINES as u64 + value % (1 << 31));
+            // The last one, so that it is not the order of the runs that is wrong.
+            let mut last = RUN;
+            loop {
+                let next = last + 8 + u32_at(frame, last + 4) as usize * LINE;
+                if next + 8 > frame.len() || u32_at(frame, next + 4) == 0 {
+                    break;
+                }
+                last = next;
+            }
+            let count = u64::from(u32_at(frame, last + 4));
+            put_u32(frame, last, LINES as u64 - count + 1 + beyond);
             Counter::RejectField
         }
         Field::RunCount => {
-            put_u32(frame, RUN + 4, LINES as u64 + 1 + value % (1 << 31));
+            put_u32(frame, RUN + 4, LINES as u64 + 1 + beyond);
             Counter::RejectField
         }
         Field::State => {

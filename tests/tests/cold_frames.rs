@@ -1,7 +1,7 @@
 //! What a standby without a whole state takes: nothing but a cycle that carries every line, whatever frames say of themselves.
 
 use mirror_core::region::Counter;
-use mirror_core::takeover::Heard;
+use mirror_core::takeover::{Heard, Why};
 use mirror_core::wire::SyncState;
 use mirror_core::{Cut, LINE};
 use mirror_tests::member::{LINES, SILENCE, Station, in_step, reseal, scatter};
@@ -115,6 +115,20 @@ fn a_cycle_half_heard_when_its_reign_ends_is_no_part_of_the_next() {
     assert!(third.exposed() == second.exposed(), "lines of a dead reign's cycle were exposed");
 }
 
+/// A standby that holds a cycle which its next primary lacked, and has heard that one's first cycle.
+fn three_diverged() -> Station {
+    let (mut first, second, mut third) = three();
+    let (_, frames) = first.commit(|live| live.fill(1));
+    for frame in &frames {
+        third.member.hear(&mut third.region, frame, 1);
+    }
+    let (_, frames) = succeeds(second).commit(|live| live.fill(2));
+    for frame in &frames {
+        third.member.hear(&mut third.region, frame, 1);
+    }
+    third
+}
+
 #[test]
 fn a_cut_that_the_next_reign_does_not_stand_on_is_not_built_upon() {
     let (mut first, second, mut third) = three();
@@ -134,6 +148,13 @@ fn a_cut_that_the_next_reign_does_not_stand_on_is_not_built_upon() {
         assert!(third.exposed() == before, "a cycle was put upon a cut that it does not belong to");
         assert_eq!(third.member.state(), SyncState::Cold);
     }
+    // Nor does it lead from there, though it heard of no cycle that it lacks but for the missing state itself.
+    let mut alone = three_diverged();
+    for now in (1..40 * SILENCE).step_by(SILENCE as usize / 5) {
+        assert_eq!(alone.member.poll(&alone.region, now, true), None);
+    }
+    assert!(matches!(alone.member.why(&alone.region), Why::RefusedCold { .. }));
+    assert_eq!(alone.region.counter(Counter::Refusals), 1);
     // Filled, it is the second's.
     let frames = said_to_be_full(second.commit(|live| live.fill(9)).1);
     for frame in &frames {

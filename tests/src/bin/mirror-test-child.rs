@@ -22,6 +22,9 @@ static COMMAND: AtomicU8 = AtomicU8::new(0);
 static ENDED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
+    // A stopped process does not see its control pipe end.
+    let killed = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    killed.expect("any process may ask for it");
     let mut words = std::env::args().skip(1);
     let role = words.next().unwrap_or_default();
     let settings: HashMap<String, String> =
