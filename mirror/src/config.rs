@@ -36,7 +36,7 @@ pub struct Config {
     /// A standby that knows of more cycles than this which it does not hold may not lead, 0 to 1000 (default 2).
     pub max_age_cycles: u32,
     /// Cycles that are kept to be sent again, and that a standby may be behind before it needs a whole state, 1 to 64;
-    /// the same on all members. Each takes as much memory as the state. `None` (default): as many as 2 MiB hold, at least 2.
+    /// the same on all members. Each takes as much memory as the state. `None` (default): as many as 256 KiB hold, at least 2.
     pub records: Option<u32>,
     /// Cycles that a node listens for when it starts, before it leads a silent group; at least `silence_cycles` times
     /// the number of members, and twice, so that a hot standby of whatever rank comes first (default 100).

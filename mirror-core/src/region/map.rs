@@ -80,10 +80,11 @@ impl Map {
         Ok(map)
     }
 
-    /// How many records usually serve a state of this size: as many as 2 MiB hold, 2 to [`MAX_RECORDS`].
+    /// How many records usually serve a state of this size: as many as 256 KiB hold, 2 to [`MAX_RECORDS`]. More would heal
+    /// longer losses, and take each cycle's record out of the core's own cache.
     #[must_use]
     pub const fn usual_records(state_bytes: usize) -> usize {
-        let fit = (2 << 20) / if state_bytes == 0 { 1 } else { state_bytes };
+        let fit = (256 << 10) / if state_bytes == 0 { 1 } else { state_bytes };
         if fit < 2 {
             2
         } else if fit > MAX_RECORDS {
