@@ -324,7 +324,7 @@ fn ask(node: &mut Node, cycle: u64, all: bool) -> Vec<u8> {
     frame[168..176].copy_from_slice(&cycle.to_le_bytes());
     frame[180..184].copy_from_slice(&u32::from(all).to_le_bytes());
     frame[184..192].copy_from_slice(&u64::MAX.to_le_bytes());
-    let check = mirror_core::checksum::of(&frame[16..]);
+    let check = mirror_core::checksum::of_frame(&frame[16..]);
     frame[8..16].copy_from_slice(&check.to_le_bytes());
     frame
 }
@@ -706,7 +706,7 @@ fn patched(bed: &mut Bed, patch: impl Fn(&mut [u8])) -> Vec<u8> {
     let mut frame = bed.node(0).wire.sent.pop().unwrap();
     frame[33] = 1;
     patch(&mut frame);
-    let check = mirror_core::checksum::of(&frame[16..]);
+    let check = mirror_core::checksum::of_frame(&frame[16..]);
     frame[8..16].copy_from_slice(&check.to_le_bytes());
     frame
 }

@@ -121,7 +121,7 @@ impl<T: Pod> Node<T> {
             Track::Marked => Box::new(Marked::new(map.lines)),
         };
         // Wakes the checksum's search for instructions, which allocates, before the loop does.
-        let _ = checksum::of(region.live_mut());
+        let _ = (checksum::of(region.live_mut()), checksum::of_frame(region.live_mut()));
         let now = clock::now();
         let (period, silence) =
             (config.period_us * 1000, config.silence_cycles as u64 * config.period_us * 1000);

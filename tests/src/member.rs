@@ -138,7 +138,7 @@ pub fn reseal(frame: &mut [u8]) {
     if frame.len() >= 16 {
         let length = (frame.len() as u16).to_le_bytes();
         frame[6..8].copy_from_slice(&length);
-        let check = checksum::of(&frame[16..]).to_le_bytes();
+        let check = checksum::of_frame(&frame[16..]).to_le_bytes();
         frame[8..16].copy_from_slice(&check);
     }
 }

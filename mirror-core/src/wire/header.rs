@@ -136,7 +136,7 @@ impl Header {
         put_u64(frame, AT_EPOCH, self.epoch.0);
         put_u64(frame, AT_SEQUENCE, self.sequence);
         put_u64(frame, AT_SENT, self.sent);
-        let check = checksum::of(&frame[AT_TAG..]);
+        let check = checksum::of_frame(&frame[AT_TAG..]);
         put_u64(frame, AT_CHECK, check);
     }
 }
@@ -162,7 +162,7 @@ impl<'a> Frame<'a> {
         if said != bytes.len() {
             return Err(Reject::Truncated { got: bytes.len(), said });
         }
-        if bytes[AT_ZERO] != 0 || checksum::of(&bytes[AT_TAG..]) != u64_at(bytes, AT_CHECK) {
+        if bytes[AT_ZERO] != 0 || checksum::of_frame(&bytes[AT_TAG..]) != u64_at(bytes, AT_CHECK) {
             return Err(Reject::Damaged);
         }
         match u32_at(bytes, AT_KEY) {
