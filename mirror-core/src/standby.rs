@@ -16,6 +16,7 @@
 //!
 //! Frames of one cycle may come in any order. Frames of different cycles that overtake each other look like loss here.
 
+use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, Phase};
 use crate::wire::{DataHeader, Header, Runs, SyncState};
 use crate::{Cut, Epoch, Region};
@@ -92,7 +93,7 @@ impl Standby {
     /// been cut short by the primary's death.)
     #[must_use]
     pub fn may_lead(&self, held: Cut) -> bool {
-        self.state == SyncState::Hot && self.newest <= held.cycle + 1
+        self.state == SyncState::Hot && self.newest <= held.cycle + 1 || planted::is(Bug::ColdLeads)
     }
 
     /// Begins to follow after this node's own reign: it holds `held` whole. Whether that cut is part of what the
@@ -118,16 +119,18 @@ impl Standby {
         if header.epoch > self.epoch {
             self.epoch = header.epoch;
             self.newest = data.base.cycle;
-            self.staged = None;
-            let hot = region.cut() == data.base; // S2
+            self.staged = self.staged.filter(|_| planted::is(Bug::StagedKept));
+            let stays = planted::is(Bug::BaseIgnored) && self.state == SyncState::Hot;
+            let hot = region.cut() == data.base || stays; // S2
             if !hot && self.state == SyncState::Hot {
                 took = Took::Cold;
             }
             self.state = if hot { SyncState::Hot } else { SyncState::Cold };
         }
-        self.newest = self.newest.max(data.cycle);
+        self.newest = if planted::is(Bug::NewestForgotten) { 0 } else { self.newest.max(data.cycle) };
         let held = region.cut();
-        if held.epoch == self.epoch && data.cycle <= held.cycle {
+        let old = held.epoch == self.epoch && data.cycle <= held.cycle && !planted::is(Bug::OldCycleTaken);
+        if old {
             region.count(Counter::Late, 1); // S3
             return took;
         }
@@ -146,16 +149,19 @@ impl Standby {
             && staged.cycle == data.cycle
         {
             let same = (staged.count, staged.full, staged.plant, staged.base)
-                == (data.count, data.full, data.plant, data.base);
+                == (data.count, data.full, data.plant, data.base)
+                || planted::is(Bug::StagedKept);
             region.count(Counter::Unfit, u64::from(!same));
             return same;
         }
+        let whole = data.full || planted::is(Bug::FullIgnored);
         let wanted = match self.state {
+            SyncState::Hot if planted::is(Bug::CycleSkipped) => data.cycle <= held.cycle + 2,
             SyncState::Hot => data.cycle == held.cycle + 1, // S4
-            _ => data.full && self.staged.is_none_or(|staged| data.cycle > staged.cycle), // S5
+            _ => whole && self.staged.is_none_or(|staged| data.cycle > staged.cycle), // S5
         };
         if wanted {
-            let frames = data.count as usize;
+            let frames = if planted::is(Bug::GotKept) { 0 } else { data.count as usize };
             self.got[..frames.div_ceil(64)].fill(0);
             let DataHeader { cycle, full, plant, base, count, .. } = *data;
             self.staged = Some(Staged { cycle, full, plant, base, count, missing: count });
@@ -184,8 +190,8 @@ impl Standby {
     fn add(&mut self, region: &mut Region, data: &DataHeader, runs: Runs<'_>) -> Option<Staged> {
         let staged = self.staged.as_mut()?;
         let (word, bit) = (data.index as usize / 64, 1 << (data.index % 64));
-        if self.got[word] & bit != 0 {
-            region.count(Counter::Late, 1); // S3
+        if self.got[word] & bit != 0 && !planted::is(Bug::DuplicateCounted) {
+            region.count(Counter::Late, u64::from(!planted::is(Bug::LateUncounted))); // S3
             return None;
         }
         // Checked for the frame as a whole before its first line is taken: a frame has all its effect or none. More
@@ -200,8 +206,9 @@ impl Standby {
         }
         self.got[word] |= bit;
         staged.missing -= 1;
+        region.count(Counter::DataTaken, 1);
         let staged = *staged;
-        (staged.missing == 0).then_some(staged)
+        (staged.missing == 0 || planted::is(Bug::FrameMissing) && staged.missing == 1).then_some(staged)
     }
 
     /// S6.

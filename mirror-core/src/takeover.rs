@@ -16,6 +16,7 @@
 //! These rules alone do not exclude two primaries (a cut cable gives two): until leases, claims and grants stand, only the
 //! Gate at the actuator does.
 
+use crate::planted::{self, Bug};
 use crate::primary::{Primary, Published};
 use crate::region::{Counter, EventKind};
 use crate::standby::{Standby, Took};
@@ -196,7 +197,7 @@ impl Member {
             }
         };
         let (Frame::Data(header, ..) | Frame::Status(header, _)) = frame;
-        if header.ids.group != self.settings.ids.group {
+        if header.ids.group != self.settings.ids.group && !planted::is(Bug::GroupIgnored) {
             region.count(Counter::RejectGroup, 1);
             return Heard::Nothing;
         }
@@ -206,7 +207,7 @@ impl Member {
             region.count(if own { Counter::Own } else { Counter::SameNode }, 1);
             return Heard::Nothing;
         }
-        if header.ids.layout != self.settings.layout.hash {
+        if header.ids.layout != self.settings.layout.hash && !planted::is(Bug::LayoutIgnored) {
             region.count(Counter::RejectLayout, 1);
             return self.foreign_layout(region, &frame, now);
         }
@@ -220,9 +221,12 @@ impl Member {
         // A fence is news above all other.
         let fenced = self.see(region, header.epoch, now);
         let heard = match frame {
-            Frame::Status(..) => Heard::Nothing,
+            Frame::Status(..) => {
+                region.count(Counter::StatusTaken, 1);
+                Heard::Nothing
+            }
             Frame::Data(header, data, runs) => {
-                if header.epoch < region.epoch_seen() {
+                if header.epoch < region.epoch_seen() && !planted::is(Bug::StaleTaken) {
                     region.count(Counter::StaleEpoch, 1); // S1
                     return Heard::Nothing;
                 }
@@ -261,7 +265,7 @@ impl Member {
             return None;
         }
         region.see_epoch(epoch);
-        self.primary.take()?;
+        self.primary.take_if(|_| !planted::is(Bug::FenceIgnored))?;
         self.standby.follow(region.cut());
         self.heard_at = now;
         region.count(Counter::Fenced, 1);
@@ -305,7 +309,7 @@ impl Member {
             self.doubt = false; // T4: it has listened, and nobody succeeded it
             return None;
         }
-        if away >= self.settings.silence / 2 {
+        if away >= self.settings.silence / 2 && !planted::is(Bug::StallIgnored) {
             self.heard_at = now; // T4
             region.count(Counter::Stalls, 1);
             region.event(now, EventKind::Stalled, away);
@@ -323,6 +327,7 @@ impl Member {
         let held = region.committed();
         let may = !self.met || self.standby.may_lead(held.cut);
         let epoch = region.epoch_seen().max(held.cut.epoch).next(self.settings.ids.node, self.settings.nonce);
+        let epoch = if planted::is(Bug::EpochReused) && self.met { Some(region.epoch_seen()) } else { epoch };
         let (true, Some(epoch)) = (may, epoch) else {
             if !self.refused {
                 self.refused = true;
@@ -368,7 +373,7 @@ impl Member {
     ) -> Option<Published> {
         let primary = self.primary.as_mut()?;
         if now.saturating_sub(self.sent_at) >= self.settings.silence {
-            self.doubt = true; // T4
+            self.doubt = !planted::is(Bug::DoubtForgotten); // T4
             region.count(Counter::Stalls, 1);
             region.event(now, EventKind::Stalled, now.saturating_sub(self.sent_at));
         }
@@ -394,7 +399,7 @@ impl Member {
             state: self.state(),
             held: region.cut(),
             newest: self.standby.newest(),
-            wants_full,
+            wants_full: wants_full && !planted::is(Bug::NeverAsks),
             layout: self.settings.layout,
         };
         let length = status.encode(&self.sender.header(region.epoch_seen(), now), frame);

@@ -48,6 +48,7 @@ pub use record::Recorder;
 pub use telemetry::{Counter, Event, EventKind, Events};
 
 use crate::line::{LINE, Run};
+use crate::planted::{self, Bug};
 use crate::wire::{Source, SyncState};
 use crate::{Cut, Epoch, Tracker};
 use core::ptr::NonNull;
@@ -195,8 +196,10 @@ impl Region {
             header.done.0.load(Relaxed),
             "settle comes before the next seal"
         );
-        store::word(&header.record.0[0], self.fill.runs as u64, Relaxed);
-        store::word(&header.record.0[1], self.fill.lines as u64, Relaxed);
+        let Fill { runs, lines } =
+            if planted::is(Bug::LengthAfterSeal) { Fill::default() } else { self.fill };
+        store::word(&header.record.0[0], runs as u64, Relaxed);
+        store::word(&header.record.0[1], lines as u64, Relaxed);
         for (word, value) in header.cuts[(next % 2) as usize].words(info) {
             store::word(word, value, Relaxed);
         }
@@ -222,10 +225,11 @@ impl Region {
             let (start, count) = (run.start as usize, run.count as usize);
             let bytes = &self.recorded().packed[from * LINE..][..count * LINE];
             store::shared_line(self.shared(self.map.image + start * LINE, count * (LINE / 8)), bytes);
-            for stamp in self.shared(self.map.stamps + start * 8, count) {
+            let stamped = if planted::is(Bug::StampsSkipped) { 0 } else { count };
+            for stamp in self.shared(self.map.stamps + start * 8, stamped) {
                 store::word(stamp, cycle, Relaxed);
             }
-            if live_too {
+            if live_too && !planted::is(Bug::LiveForgotten) {
                 self.move_to_live(start, from, count);
             }
             from += count;
@@ -249,6 +253,9 @@ impl Region {
     /// given up or a reign lost.
     pub fn roll_back(&mut self) {
         self.fill = Fill::default();
+        if planted::is(Bug::NotRolledBack) {
+            return;
+        }
         let image: *const [u8] = self.image();
         let live = self.part_mut(self.map.live, self.map.bytes());
         // SAFETY: image and live are disjoint parts of the mapping.
