@@ -302,17 +302,19 @@ impl Member {
     pub fn poll(&mut self, region: &Region, now: u64, drained: bool) -> Option<Takeover> {
         let away = now.saturating_sub(self.listened_at);
         self.listened_at = now;
+        // T4, also while frames still wait: what it hears of them may be old, and the next look comes too soon to tell.
+        let stalled = away >= self.settings.silence / 2 && !planted::is(Bug::StallIgnored);
+        if stalled && !self.leads() {
+            self.heard_at = now;
+            region.count(Counter::Stalls, 1);
+            region.event(now, EventKind::Stalled, away);
+            return None;
+        }
         if !drained {
             return None;
         }
         if self.leads() {
             self.doubt = false; // T4: it has listened, and nobody succeeded it
-            return None;
-        }
-        if away >= self.settings.silence / 2 && !planted::is(Bug::StallIgnored) {
-            self.heard_at = now; // T4
-            region.count(Counter::Stalls, 1);
-            region.event(now, EventKind::Stalled, away);
             return None;
         }
         let silent = now.saturating_sub(self.heard_at);

@@ -320,6 +320,20 @@ fn a_standby_that_was_itself_stalled_accuses_nobody() {
 }
 
 #[test]
+fn a_stall_counts_although_frames_waited_at_its_end() {
+    let mut bed = Bed::new(2);
+    bed.run(40, 5);
+    let node = bed.node(1);
+    let late = 40 * PERIOD + 3 * SILENCE;
+    assert_eq!(node.member.poll(&node.region, late, false), None);
+    for now in (late + 1..late + SILENCE).step_by(PERIOD as usize) {
+        assert_eq!(node.member.poll(&node.region, now, true), None);
+    }
+    assert_eq!(node.region.counter(Counter::Stalls), 1);
+    assert!(node.member.poll(&node.region, late + SILENCE, true).is_some());
+}
+
+#[test]
 fn nobody_is_accused_while_frames_wait_unheard() {
     let mut bed = Bed::new(2);
     bed.run(40, 5);
