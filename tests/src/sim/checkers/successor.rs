@@ -1,0 +1,46 @@
+//! The successor stands on a committed cut, of a reign that ended, and not far behind its end.
+
+use super::{Check, ensure};
+use crate::sim::clock::Nanos;
+use crate::sim::history::History;
+use mirror_core::Epoch;
+use mirror_core::takeover::{Cause, Takeover};
+
+const NAME: &str = "successor";
+
+/// What was known of the successor when it took over.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// Who.
+    pub place: usize,
+    /// What it says.
+    pub takeover: &'a Takeover,
+    /// The newest epoch that it had heard of.
+    pub seen: Epoch,
+    /// When a frame to it was last lost or late.
+    pub disturbed: Nanos,
+}
+
+/// `behind`: how many cycles the successor may be behind if no frame to it was lost; `down`: whether a node does not run.
+///
+/// # Errors
+/// What was wrong.
+pub fn took_over(history: &History, claim: &Claim<'_>, behind: u64, down: impl Fn(usize) -> bool) -> Check {
+    let Claim { place, takeover, seen, disturbed } = *claim;
+    let (id, cut) = (place + 1, takeover.cut);
+    let Some(base) = history.get(cut) else {
+        return ensure(false, NAME, || format!("node {id} succeeds from {cut}, which nobody committed"));
+    };
+    ensure(takeover.epoch > cut.epoch && takeover.epoch > seen, NAME, || {
+        format!("node {id} leads under {}, it knew of {seen} and held {cut}", takeover.epoch)
+    })?;
+    // It has followed that reign, and nothing newer, from this cut on without a loss, and the primary is dead.
+    let knows = takeover.cause == Cause::Silence && seen == cut.epoch && disturbed < base.at;
+    let Some((last, entry)) = history.reign(cut.epoch).next_back() else { return Ok(()) };
+    if !knows || entry.by == place || !down(entry.by) {
+        return Ok(());
+    }
+    ensure(last - cut.cycle <= behind, NAME, || {
+        format!("node {id} lost no frame and succeeds from {cut}, the dead primary had committed {last}")
+    })
+}
