@@ -1,4 +1,4 @@
-//! Runs the simulated cluster over many seeds: see `cargo xtask soak`, which builds this in release and starts it.
+//! Runs the simulated cluster over many seeds: see `cargo xtask soak`, which builds and starts this.
 
 use clap::Parser;
 use mirror_tests::sim::{Failure, Options, Stats, Trace, run, run_with, shrink};
@@ -99,7 +99,7 @@ fn soak(from: u64, seeds: u64) -> ExitCode {
         println!("\n{failure}");
     }
     if let Some(first) = failures.first() {
-        let small = shrink(first, SHRINK_RUNS);
+        let small = shrink(first, SHRINK_RUNS, &|seed, options| run_with(seed, *options, Trace::default()));
         println!("\nshrunk: {}", small.violation.what);
         println!("  replay: cargo xtask soak {}", small.replay());
     }

@@ -45,7 +45,7 @@ impl Expect {
         // A try needs the question and all frames of the answer. So many tries fail once in 10^13 windows.
         let loss = (o.loss_ppm + o.damage_ppm + o.truncate_ppm + o.late_ppm) as f64 / 1e6;
         let success = (1.0 - loss).max(0.0).powi(full as i32 + 1).min(1.0 - 1e-13);
-        let tries = (-30.0 / (1.0 - success).ln()).ceil().min(1e6) as u64;
+        let tries = (-30.0 / (-success).ln_1p()).ceil().min(1e6) as u64;
         Self {
             settle: (2 * claims + 2 * (ask + FULL_EVERY) + 10) * o.period * 103 / 100,
             lag: 2,

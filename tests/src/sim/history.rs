@@ -59,3 +59,17 @@ impl History {
         self.0.range(range).map(|(cut, entry)| (cut.cycle, entry))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_given_once() {
+        let mut history = History::new(1);
+        let cut = Cut { epoch: Epoch::new(1, 1, 1), cycle: 1 };
+        let entry = Entry { bytes: vec![1; LINE], base: Cut::NONE, plant: 1, by: 0, at: 1 };
+        assert_eq!(history.commit(cut, entry.clone()), Ok(()));
+        assert!(history.commit(cut, entry).is_err_and(|v| v.checker == "unique"));
+    }
+}

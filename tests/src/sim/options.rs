@@ -136,7 +136,7 @@ pub enum Dirty {
 }
 
 /// Work of a run, in lines times cycles, that keeps it at milliseconds.
-const MOST_WORK: u64 = 24_000;
+const MOST_WORK: u64 = 60_000;
 
 impl Options {
     /// The configuration of this seed.
@@ -154,7 +154,7 @@ impl Options {
             nodes: r.pick(&[2, 2, 2, 3, 3, 3, 4, 5]),
             lines,
             tail: if r.chance(500_000) { r.below(64) } else { 0 },
-            cycles: r.range(40, 250).min((MOST_WORK / lines).max(20)),
+            cycles: r.range(40, 400).min((MOST_WORK / lines).max(20)),
             period: r.pick(&[100_000, 1_000_000, 10_000_000]),
             silence,
             patience: silence * r.range(2, 4),
@@ -174,8 +174,8 @@ impl Options {
         if r.chance(200_000) {
             o.listen = r.range(1, 8);
         }
-        if r.chance(200_000) {
-            o.inbox = frames + r.range(0, 40);
+        if r.chance(300_000) {
+            o.inbox = frames + r.range(0, 8);
         }
         o.latency = r.range(1, o.period / 4);
         o.jitter = r.log_range(0, o.period / 4);

@@ -1,8 +1,7 @@
 //! From a failing run to a smaller one that breaks the same promise.
 
 use super::options::Options;
-use super::run::{Failure, run_with};
-use super::trace::Trace;
+use super::run::{Failure, Stats};
 
 /// Options that are switched off one by one, those that explain most first.
 const FAULTS: &[&str] = &[
@@ -35,9 +34,12 @@ const FAULTS: &[&str] = &[
 const SIZES: &[(&str, u64)] =
     &[("nodes", 2), ("cycles", 1), ("lines", 1), ("dirty_lines", 1), ("late_periods", 1)];
 
-/// The smallest failure of the same promise that `tries` runs find.
+/// Runs a seed with options.
+pub type Runner<'a> = &'a dyn Fn(u64, &Options) -> Result<Stats, Box<Failure>>;
+
+/// The smallest failure of the same promise that `tries` runs of `run` find.
 #[must_use]
-pub fn shrink(failure: &Failure, mut tries: usize) -> Failure {
+pub fn shrink(failure: &Failure, mut tries: usize, run: Runner<'_>) -> Failure {
     let mut best = failure.clone();
     loop {
         let before = best.options;
@@ -51,7 +53,7 @@ pub fn shrink(failure: &Failure, mut tries: usize) -> Failure {
             if !known || grown || options == best.options {
                 continue;
             }
-            if let Err(smaller) = run_with(best.seed, options, Trace::default())
+            if let Err(smaller) = run(best.seed, &options)
                 && smaller.violation.checker == best.violation.checker
             {
                 best = *smaller;

@@ -112,13 +112,18 @@ impl Cluster {
             up.back = local;
         }
         up.looked = local;
-        let (seen, listened) = (up.region.epoch_seen(), local - up.back);
+        let (seen, state, listened) = (up.region.epoch_seen(), up.member.state(), local - up.back);
         if let Some(takeover) = up.member.poll(&up.region, local, drained) {
             up.tracker.reset();
             (up.reign, up.tick, up.committed) = (Some((takeover.epoch, takeover.cut)), local, None);
             let disturbed = self.peace.node[place];
+            let o = &self.options;
+            let reached = self.now.saturating_sub(o.latency + o.jitter + o.wake + o.period / 8);
             self.reigns.began(place, (takeover.epoch, takeover.cut), (listened, silence))?;
-            self.took_over(&Claim { place, takeover: &takeover, seen, disturbed }, &takeover)?;
+            self.took_over(
+                &Claim { place, takeover: &takeover, seen, state, disturbed, reached },
+                &takeover,
+            )?;
         }
         let Some(up) = &mut self.nodes[place].up else { return Ok(()) };
         up.wire.room = usize::MAX;

@@ -43,3 +43,27 @@ impl Progress {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_counted_by_commits_and_ends_with_a_cut_an_outage_or_a_reign() {
+        let reign = |n| Epoch::new(n, 1, 0);
+        let mut progress = Progress::new(2);
+        let mut commit = |epoch, outage, cut: bool| {
+            let check = progress.committed(epoch, outage, 3, |place| place == 1);
+            cut.then(|| progress.exposed(1));
+            check
+        };
+        for cut in [false, false, true, false, false] {
+            assert_eq!(commit(reign(1), 0, cut), Ok(()));
+        }
+        assert_eq!(commit(reign(1), 9, false), Ok(()));
+        assert_eq!(commit(reign(2), 9, false), Ok(()));
+        assert_eq!(commit(reign(2), 9, false), Ok(()));
+        assert_eq!(commit(reign(2), 9, false), Ok(()));
+        assert!(commit(reign(2), 9, false).is_err());
+    }
+}

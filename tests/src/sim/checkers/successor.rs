@@ -2,9 +2,10 @@
 
 use super::{Check, ensure};
 use crate::sim::clock::Nanos;
-use crate::sim::history::History;
+use crate::sim::history::{Entry, History};
 use mirror_core::Epoch;
 use mirror_core::takeover::{Cause, Takeover};
+use mirror_core::wire::SyncState;
 
 const NAME: &str = "successor";
 
@@ -17,8 +18,12 @@ pub struct Claim<'a> {
     pub takeover: &'a Takeover,
     /// The newest epoch that it had heard of.
     pub seen: Epoch,
+    /// What it was.
+    pub state: SyncState,
     /// When a frame to it was last lost or late.
     pub disturbed: Nanos,
+    /// What was sent before then has reached it, if it was not lost.
+    pub reached: Nanos,
 }
 
 /// `behind`: how many cycles the successor may be behind if no frame to it was lost; `down`: whether a node does not run.
@@ -26,7 +31,7 @@ pub struct Claim<'a> {
 /// # Errors
 /// What was wrong.
 pub fn took_over(history: &History, claim: &Claim<'_>, behind: u64, down: impl Fn(usize) -> bool) -> Check {
-    let Claim { place, takeover, seen, disturbed } = *claim;
+    let Claim { place, takeover, seen, state, disturbed, reached } = *claim;
     let (id, cut) = (place + 1, takeover.cut);
     let Some(base) = history.get(cut) else {
         return ensure(false, NAME, || format!("node {id} succeeds from {cut}, which nobody committed"));
@@ -34,13 +39,17 @@ pub fn took_over(history: &History, claim: &Claim<'_>, behind: u64, down: impl F
     ensure(takeover.epoch > cut.epoch && takeover.epoch > seen, NAME, || {
         format!("node {id} leads under {}, it knew of {seen} and held {cut}", takeover.epoch)
     })?;
+    ensure(takeover.cause == Cause::Start || state == SyncState::Hot, NAME, || {
+        format!("node {id} succeeds from {cut}, and was {state}")
+    })?;
     // It has followed that reign, and nothing newer, from this cut on without a loss, and the primary is dead.
     let knows = takeover.cause == Cause::Silence && seen == cut.epoch && disturbed < base.at;
-    let Some((last, entry)) = history.reign(cut.epoch).next_back() else { return Ok(()) };
+    let sent = |(_, entry): &(u64, &Entry)| entry.at <= reached;
+    let Some((last, entry)) = history.reign(cut.epoch).rev().find(sent) else { return Ok(()) };
     if !knows || entry.by == place || !down(entry.by) {
         return Ok(());
     }
-    ensure(last - cut.cycle <= behind, NAME, || {
+    ensure(last <= cut.cycle + behind, NAME, || {
         format!("node {id} lost no frame and succeeds from {cut}, the dead primary had committed {last}")
     })
 }
