@@ -16,6 +16,8 @@ pub struct Expect {
     pub operator: Nanos,
     /// A successor that lost no frame is at most so many cycles behind what the dead primary committed.
     pub behind: u64,
+    /// Frames of two cycles that overtake each other are as good as lost.
+    pub overtaking_is_loss: bool,
     /// A connected standby exposes a cut at least once in so many cycles, the options' single losses notwithstanding.
     pub progress: u64,
     /// Frames beyond its own lines and one status that a cycle may send at once, and how many of these it may send
@@ -51,6 +53,7 @@ impl Expect {
             lag: 2,
             operator: (claims + 5) * o.period * 103 / 100,
             behind: 1,
+            overtaking_is_loss: true,
             progress: tries * (ask + FULL_EVERY + 2) + o.status_every + 10,
             extra: Extra { most: full, per_cycle_1024: full * 1024 / FULL_EVERY },
         }

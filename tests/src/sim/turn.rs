@@ -225,8 +225,8 @@ impl Cluster {
         let refuses = node.faults.chance(o.refuse_ppm) && !calm;
         up.wire.room = if refuses { node.faults.below(8) as usize } else { usize::MAX };
         let done = up.member.commit(&mut up.region, &mut *up.tracker, (plant, local), &mut up.wire);
-        let quiet = local - up.committed.replace(local).unwrap_or(local);
-        Reigns::acts(place, up.member.may_act(), quiet, silence)?;
+        let quiet = up.committed.replace(local).map(|last| local - last);
+        Reigns::acts(place, up.member.may_act(), quiet.unwrap_or(0), silence)?;
         let made = done.as_ref().map(|done| done.cut);
         if made != Some(cut) {
             let what = format!("node {} committed {made:?} where {cut} was due", place + 1);
@@ -247,9 +247,11 @@ impl Cluster {
             self.crash(place);
             return Ok(());
         }
-        if refuses {
+        // Two cycles at once, as after a stall, may arrive in any order.
+        let overtakes = self.expect.overtaking_is_loss && quiet.is_some_and(|quiet| quiet <= 2 * o.jitter);
+        if overtakes || refuses {
             for to in 0..self.nodes.len() {
-                self.peace.broken(to, self.now, Mishap::Outage);
+                self.peace.broken(to, self.now, if refuses { Mishap::Outage } else { Mishap::Single });
             }
         }
         let own = frames_needed(&step.runs(), o.frame as usize).into();
