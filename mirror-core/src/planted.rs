@@ -1,7 +1,7 @@
 //! Bugs planted on purpose, to test the tests: each must be caught by the simulated cluster.
 //!
-//! Contract: none of them exists in a plain build, where [`is`] is constantly false. Under `--cfg planted` (what
-//! `cargo xtask soak --planted` builds with) [`set`] switches one on for the whole process. A bug is one condition at the
+//! Contract: none of them exists in a plain build, where `is` is constantly false. Under `--cfg planted` (what
+//! `cargo xtask soak --planted` builds with) `set` switches one on for the whole process. A bug is one condition at the
 //! place that it spoils.
 
 macro_rules! bugs {

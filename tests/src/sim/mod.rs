@@ -2,7 +2,7 @@
 //! decides.
 //!
 //! # Contract
-//! [`run`] of a seed is a pure function: no wall clock, no thread, no address, no hash order decides anything, so a failure
+//! [`run()`] of a seed is a pure function: no wall clock, no thread, no address, no hash order decides anything, so a failure
 //! is replayed by its seed. The protocol is used through [`mirror_core::Member`] and [`mirror_core::Region`] alone, in the order of
 //! `mirror::Node`; how a standby is repaired is not known here, and what is expected of it stands in [`expect`].
 //!
@@ -14,7 +14,7 @@
 //! | [`memory`], [`node`], [`workload`], [`history`] | a node and what it keeps; its step; the model: a byte vector per cut |
 //! | [`cluster`], `turn` | events and faults; a node's turn, with crashes inside it |
 //! | [`checkers`] | one promise a file |
-//! | [`mod@run`], [`shrink`], [`trace`] | a run, a smaller one that still fails, what happened in it |
+//! | [`mod@run`], [`mod@shrink`], [`trace`] | a run, a smaller one that still fails, what happened in it |
 
 pub mod checkers;
 pub mod clock;

@@ -10,7 +10,7 @@
 //!
 //! One file per task. Each adds steps to one [`report::Report`], which goes on after a failure and ends with the line
 //! `N passed, N failed, N skipped`; the exit status is non-zero if anything failed. What cannot run on a machine is
-//! skipped by name and with the reason, never silently.
+//! skipped by name and with the reason, never silently. `soak` alone ends with a line of its own: `N seeds, N failures`.
 
 mod counts;
 mod deny;
