@@ -137,6 +137,7 @@ impl Pair {
             pause: u64::MAX,
             max_age: 1,
             frame_bytes: FRAME,
+            begin_alone: true,
             nonce: 2,
         };
         Self {

@@ -13,6 +13,7 @@
 //! | [`primary`], [`standby`] | a cycle out, a cycle in |
 //! | [`takeover`] | who leads; the only module that knows both |
 //! | [`gate`] | what refuses old outputs at the actuator |
+//! | [`planted`] | bugs that the tests must catch; none in a plain build |
 #![no_std]
 
 extern crate alloc;
@@ -22,6 +23,7 @@ mod cut;
 pub mod gate;
 pub mod layout;
 pub mod line;
+pub mod planted;
 pub mod primary;
 pub mod region;
 pub mod sink;

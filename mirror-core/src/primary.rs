@@ -11,6 +11,7 @@
 //! repeated costs nothing. A record that has been taken by a later cycle is gone: who lacks its frames
 //! needs a full cycle.
 
+use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, Phase};
 use crate::wire::{CycleWriter, DataHeader, Sender, Want, most_frames};
 use crate::{Cut, Epoch, FrameSink, Region, Tracker};
@@ -124,7 +125,8 @@ impl Primary {
     ) -> Published {
         region.set_phase(Phase::Commit);
         let cut = Cut { epoch: self.epoch, cycle: region.cut().cycle + 1 };
-        let full = self.full_wanted && self.full_at.is_none_or(|at| cut.cycle - at >= FULL_EVERY);
+        let often = if planted::is(Bug::FullEveryCycle) { 1 } else { FULL_EVERY };
+        let full = self.full_wanted && self.full_at.is_none_or(|at| cut.cycle - at >= often);
         let lines = if full {
             tracker.reset();
             (self.full_wanted, self.full_at) = (false, Some(cut.cycle));
@@ -172,7 +174,7 @@ impl Primary {
     ) -> u32 {
         let record = region.map().record_of(want.cycle);
         let Sent { epoch, data: Some(data) } = ring.sent[record] else { return 0 };
-        if (epoch, data.cycle) != (self.epoch, want.cycle) {
+        if (epoch, data.cycle) != (self.epoch, want.cycle) && !planted::is(Bug::OtherCycleSent) {
             return 0;
         }
         let frame_bytes = sink.frame_bytes();
@@ -181,7 +183,7 @@ impl Primary {
         let last = ring.last_mut(record);
         let mut sent = 0;
         for index in 0..data.count {
-            if budget == 0 {
+            if budget == 0 && !planted::is(Bug::BudgetIgnored) {
                 break;
             }
             if !want.has(index) || last[index as usize] > seen {
@@ -194,7 +196,7 @@ impl Primary {
                 sink.push(length);
             }
             last[index as usize] = header.sequence;
-            (budget, sent) = (budget - 1, sent + 1);
+            (budget, sent) = (budget.saturating_sub(1), sent + 1);
         }
         ring.budget = budget;
         region.count(Counter::FramesSent, sent.into());

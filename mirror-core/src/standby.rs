@@ -24,6 +24,7 @@
 //!
 //! Frames may come in any order, within the cycles of S4.
 
+use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, MAX_RECORDS, Phase};
 use crate::wire::{DataHeader, Header, MAX_WANTS, Runs, SyncState, Want, Wants};
 use crate::{Cut, Epoch, Region};
@@ -150,7 +151,9 @@ impl Standby {
         self.epoch = epoch;
         self.newest = cycle;
         self.seen = 0;
-        self.staged = [Staged::default(); MAX_RECORDS];
+        if !planted::is(Bug::StagedKept) {
+            self.staged = [Staged::default(); MAX_RECORDS];
+        }
         self.follows = whole.then_some(Follows { next: cycle + 1, whole });
     }
 
@@ -165,7 +168,8 @@ impl Standby {
         now: u64,
     ) -> Took {
         if header.epoch > self.epoch {
-            self.begin(header.epoch, data.base.cycle, region.cut() == data.base); // S2
+            let stays = planted::is(Bug::BaseIgnored) && self.state() == SyncState::Hot;
+            self.begin(header.epoch, data.base.cycle, region.cut() == data.base || stays); // S2
             self.base = data.base;
         }
         if data.base != self.base {
@@ -174,11 +178,13 @@ impl Standby {
         }
         self.seen = self.seen.max(header.sequence);
         self.blind = false;
-        if data.cycle >= self.newest {
+        if data.cycle >= self.newest && !planted::is(Bug::NewestForgotten) {
             (self.newest, self.newest_at) = (data.cycle, now);
         }
         let Some(record) = self.place(region, data) else { return Took::Nothing };
-        if !self.add(region, record, data, runs) {
+        let Some(whole) = self.add(region, record, data, runs) else { return Took::Nothing };
+        if !whole {
+            region.count(Counter::DataTaken, 1);
             return Took::Nothing;
         }
         if data.full && !self.carries_all(region, record, data.cycle) {
@@ -187,18 +193,24 @@ impl Standby {
             self.follows = self.follows.filter(|follows| follows.whole || follows.next != data.cycle);
             return Took::Nothing;
         }
+        region.count(Counter::DataTaken, 1);
         self.expose(region, record, now)
     }
 
     /// The record that the frame's cycle is staged in, if it may be.
     fn place(&mut self, region: &mut Region, data: &DataHeader) -> Option<usize> {
+        let held = region.cut();
+        if held.epoch == self.epoch && data.cycle <= held.cycle && !planted::is(Bug::OldCycleTaken) {
+            region.count(Counter::Late, 1); // S3
+            return None;
+        }
         if let Some(follows) = self.follows
             && data.cycle >= follows.next + self.records as u64
         {
             self.follows = None; // S4
             region.count(Counter::Gaps, 1);
         }
-        if self.follows.is_none() && data.full {
+        if self.follows.is_none() && (data.full || planted::is(Bug::FullIgnored)) {
             self.follows = Some(Follows { next: data.cycle, whole: false }); // S5
         }
         match self.follows {
@@ -217,7 +229,9 @@ impl Standby {
         let staged = &mut self.staged[record];
         if staged.cycle != cycle {
             *staged = Staged { cycle, full, plant, count, missing: count };
-            self.got[record * self.words..][..(count as usize).div_ceil(64)].fill(0);
+            if !planted::is(Bug::GotKept) {
+                self.got[record * self.words..][..(count as usize).div_ceil(64)].fill(0);
+            }
             region.record(cycle);
         } else if (staged.full, staged.plant, staged.count) != (full, plant, count) {
             region.count(Counter::Unfit, 1);
@@ -226,12 +240,12 @@ impl Standby {
         Some(record)
     }
 
-    /// Puts the frame's lines into the record. Says whether the cycle is now whole.
-    fn add(&mut self, region: &mut Region, record: usize, data: &DataHeader, runs: Runs<'_>) -> bool {
+    /// Puts the frame's lines into the record, if it may, and says whether the cycle is now whole.
+    fn add(&mut self, region: &mut Region, record: usize, data: &DataHeader, runs: Runs<'_>) -> Option<bool> {
         let (word, bit) = (record * self.words + data.index as usize / 64, 1 << (data.index % 64));
-        if self.got[word] & bit != 0 {
-            region.count(Counter::Late, 1); // S3
-            return false;
+        if self.got[word] & bit != 0 && !planted::is(Bug::DuplicateCounted) {
+            region.count(Counter::Late, u64::from(!planted::is(Bug::LateUncounted))); // S3
+            return None;
         }
         let lines = region.map().lines;
         let mut into = region.extend_record(data.cycle);
@@ -239,13 +253,16 @@ impl Standby {
         // lines than the region has can only come from a sender that repeats lines.
         if into.lines() + runs.lines() > lines {
             region.count(Counter::Unfit, 1);
-            return false;
+            return None;
         }
         into.push_all(runs.iter().map(|(run, bytes)| (run.start, bytes)));
         self.got[word] |= bit;
         let staged = &mut self.staged[record];
-        staged.missing -= 1;
-        staged.missing == 0
+        staged.missing = staged.missing.saturating_sub(1);
+        if planted::is(Bug::FrameMissing) && staged.missing == 1 {
+            staged.missing = 0;
+        }
+        Some(staged.missing == 0)
     }
 
     /// Whether the record of a cycle that has all its frames holds every line of the region. Overwrites its bits.
@@ -271,6 +288,10 @@ impl Standby {
         loop {
             let staged = self.staged[region.map().record_of(follows.next)];
             if staged.cycle != follows.next || staged.missing > 0 || !(follows.whole || staged.full) {
+                if planted::is(Bug::CycleSkipped) && follows.next < whole.cycle {
+                    follows.next += 1;
+                    continue;
+                }
                 return took;
             }
             region.set_phase(Phase::Apply);

@@ -10,16 +10,16 @@
 //! - T4 A node that did not listen for more than half a `silence` was itself stalled: it accuses nobody until it has listened for a
 //!   whole one again. A primary that did not send for a whole `silence` may have been succeeded: it does not act until it
 //!   has listened once more.
-//! - T5 A node that starts listens for `patience` first. If it hears no primary, of whatever epoch, it then leads, from the cut
-//!   found in its memory or from nothing, by rank as in T1. It waits anew whenever it hears of a member that holds a
-//!   newer cut and may lead; and it refuses if its memory says that it knew of cycles which it does not hold.
-//! - T6 A reign that began from nothing does not count for a node that holds a cut: what is initialised wins over what
-//!   is blank, also if the blank one claimed a newer epoch. (The holder follows T3, hears no cycle that counts, and
-//!   leads again by T1 under a newer epoch still.)
+//! - T5 A node that starts listens for `patience` first. If it hears no primary, of whatever epoch, it then leads from the cut
+//!   found in its memory, by rank as in T1. It waits anew whenever it hears of a member that holds a newer cut and may
+//!   lead; and it refuses if its memory says that it knew of cycles which it does not hold.
+//! - T6 A node that holds nothing begins a reign only if every other member has told it that it holds nothing either, or by an
+//!   operator's word (`begin_alone`): what is initialised is never erased by what is blank and hears badly.
 //!
 //! These rules alone do not exclude two primaries (a cut cable gives two): until leases, claims and grants stand, only the
 //! Gate at the actuator does.
 
+use crate::planted::{self, Bug};
 use crate::primary::{Primary, Published, Ring};
 use crate::region::{Counter, EventKind, Map};
 use crate::standby::{Standby, Took};
@@ -51,6 +51,8 @@ pub struct Settings {
     pub max_age: u64,
     /// Largest frame of the group's links, bytes.
     pub frame_bytes: usize,
+    /// An operator's word: begin from nothing, although not all members have told that they hold nothing (T6).
+    pub begin_alone: bool,
     /// A number that no earlier incarnation of this node used (24 bits count).
     pub nonce: u32,
 }
@@ -60,6 +62,8 @@ pub struct Settings {
 pub enum Why {
     /// It has just started and listens (T5).
     Starting,
+    /// It holds nothing, and waits until every other member has told that it holds nothing either (T6).
+    Blank,
     /// It follows and holds no whole recent cut.
     Cold,
     /// It follows and is being filled.
@@ -159,6 +163,8 @@ pub struct Member {
     foreign: u64,
     /// The last primary heard has another layout.
     foreign_leads: bool,
+    /// By rank: the member has told, in its last status, that it holds nothing (T6).
+    blank: [bool; MAX_MEMBERS],
 }
 
 impl Member {
@@ -185,6 +191,7 @@ impl Member {
             status_at: now.saturating_sub(settings.status_every),
             foreign: 0,
             foreign_leads: false,
+            blank: [false; MAX_MEMBERS],
         }
     }
 
@@ -229,7 +236,7 @@ impl Member {
             }
         };
         let (Frame::Data(header, ..) | Frame::Status(header, _)) = frame;
-        if header.ids.group != self.settings.ids.group {
+        if header.ids.group != self.settings.ids.group && !planted::is(Bug::GroupIgnored) {
             region.count(Counter::RejectGroup, 1);
             return Heard::Nothing;
         }
@@ -239,7 +246,7 @@ impl Member {
             region.count(if own { Counter::Own } else { Counter::SameNode }, 1);
             return Heard::Nothing;
         }
-        if header.ids.layout != self.settings.layout.hash {
+        if header.ids.layout != self.settings.layout.hash && !planted::is(Bug::LayoutIgnored) {
             region.count(Counter::RejectLayout, 1);
             return self.foreign_layout(region, &frame, now);
         }
@@ -253,23 +260,17 @@ impl Member {
         // A fence is news above all other.
         let fenced = self.see(region, header.epoch, now);
         let heard = match frame {
-            Frame::Status(..) => Heard::Nothing,
+            Frame::Status(..) => {
+                region.count(Counter::StatusTaken, 1);
+                Heard::Nothing
+            }
             Frame::Data(header, data, runs) => {
-                let held = region.cut();
-                let refused = if header.epoch < region.epoch_seen() {
-                    Some(Counter::StaleEpoch) // S1
-                } else if data.base == Cut::NONE && held != Cut::NONE && held.epoch != header.epoch {
-                    Some(Counter::BlankReign) // T6
-                } else {
-                    None
-                };
-                if let Some(cause) = refused {
-                    region.count(cause, 1);
-                    if !self.met && cause == Counter::StaleEpoch {
+                if header.epoch < region.epoch_seen() && !planted::is(Bug::StaleTaken) {
+                    region.count(Counter::StaleEpoch, 1); // S1
+                    if !self.met {
                         self.heard_at = now; // T5: somebody leads, and will hear of this node's epoch
                     }
-                    self.note_state(region, before, now);
-                    return fenced.unwrap_or(Heard::Nothing);
+                    return Heard::Nothing;
                 }
                 self.foreign_leads = false;
                 (self.leader, self.heard_at, self.met, self.refused) = (header.ids.node, now, true, false);
@@ -285,12 +286,15 @@ impl Member {
 
     /// Notes what a member lacks. Only its newest status counts.
     fn asks(&mut self, region: &Region, node: u8, status: &Status) {
+        // Who is no member has nobody to answer to it: its repairs come from what is sent to members.
+        let rank = self.settings.members.iter().position(|&id| id == node);
+        if let Some(rank) = rank {
+            self.blank[rank] = status.held == Cut::NONE; // T6
+        }
         let Some(primary) = &mut self.primary else { return };
         if status.wants_full {
             primary.want_full();
         }
-        // Who is no member has nobody to answer to it: its repairs come from what is sent to members.
-        let rank = self.settings.members.iter().position(|&id| id == node);
         if status.wants[0].cycle != 0
             && let Some(rank) = rank
         {
@@ -319,8 +323,8 @@ impl Member {
     fn foreign_layout(&mut self, region: &Region, frame: &Frame<'_>, now: u64) -> Heard {
         match frame {
             Frame::Data(..) => {
-                if !self.leads() {
-                    // Somebody leads this group, if not in a way that this node can follow.
+                if !self.met {
+                    // T5: somebody leads this group, if not in a way that this node can follow.
                     (self.heard_at, self.foreign_leads) = (now, true);
                 }
                 Heard::Nothing // the sender's status names its layout, and comes soon
@@ -341,7 +345,7 @@ impl Member {
             return None;
         }
         region.see_epoch(epoch);
-        self.primary.take()?;
+        self.primary.take_if(|_| !planted::is(Bug::FenceIgnored))?;
         self.standby.follow(region.cut());
         self.heard_at = now;
         region.count(Counter::Fenced, 1);
@@ -387,7 +391,7 @@ impl Member {
         }
         let Settings { silence, patience, .. } = self.settings;
         let first = if self.met { silence } else { patience };
-        if away > silence / 2 {
+        if away > silence / 2 && !planted::is(Bug::StallIgnored) {
             // T4. What is left of a patience beyond a whole silence is not begun anew: a busy machine would never start.
             self.heard_at = self.heard_at.max(now.saturating_sub(first.saturating_sub(silence)));
             region.count(Counter::Stalls, 1);
@@ -402,7 +406,17 @@ impl Member {
         if silent < first + self.position() * silence {
             return None;
         }
+        if !self.met && region.cut() == Cut::NONE && self.awaits_members() {
+            return None; // T6
+        }
         self.lead(region, now, silent)
+    }
+
+    /// T6: whether a member has not told yet that it holds nothing.
+    fn awaits_members(&self) -> bool {
+        let Settings { members, ids, begin_alone, .. } = &self.settings;
+        let told = |(rank, &id): (usize, &u8)| id == 0 || id == ids.node || self.blank[rank];
+        !begin_alone && !members.iter().enumerate().all(told)
     }
 
     /// Whether this node found itself stalled since the last call: then its link may have lost frames that nothing tells of.
@@ -420,8 +434,10 @@ impl Member {
     fn lead(&mut self, region: &Region, now: u64, silent: u64) -> Option<Takeover> {
         let held = region.committed();
         // S7; and at a start, T5.
-        let may = if self.met { self.standby.state() == SyncState::Hot } else { region.lacking() == 0 };
+        let hot = self.standby.state() == SyncState::Hot || planted::is(Bug::ColdLeads);
+        let may = if self.met { hot } else { region.lacking() == 0 };
         let epoch = region.epoch_seen().max(held.cut.epoch).next(self.settings.ids.node, self.settings.nonce);
+        let epoch = if planted::is(Bug::EpochReused) && self.met { Some(region.epoch_seen()) } else { epoch };
         let (true, Some(epoch)) = (may, epoch) else {
             if !self.refused {
                 self.refused = true;
@@ -459,6 +475,7 @@ impl Member {
                 let newest = self.standby.newest().max(region.lacking());
                 Why::RefusedCold { newest, held: region.cut() }
             }
+            (_, _) if !self.met && region.cut() == Cut::NONE && self.awaits_members() => Why::Blank,
             (_, _) if !self.met => Why::Starting,
             (_, SyncState::Joining) => Why::Joining,
             (_, SyncState::Hot) => Why::Quiet,
@@ -483,7 +500,7 @@ impl Member {
     ) -> Option<Published> {
         let primary = self.primary.as_mut()?;
         if now.saturating_sub(self.sent_at) >= self.settings.silence {
-            self.doubt = true; // T4
+            self.doubt = !planted::is(Bug::DoubtForgotten); // T4
             region.count(Counter::Stalls, 1);
             region.event(now, EventKind::Stalled, now.saturating_sub(self.sent_at));
         }
@@ -514,7 +531,7 @@ impl Member {
             state: self.state(),
             held: region.cut(),
             newest: self.standby.newest(),
-            wants_full,
+            wants_full: wants_full && !planted::is(Bug::NeverAsks),
             layout: self.settings.layout,
             may_lead: if self.met { self.state() >= SyncState::Hot } else { region.lacking() == 0 },
             seen: self.standby.seen(),

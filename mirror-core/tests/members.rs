@@ -53,9 +53,10 @@ struct Options {
     group: u64,
     label: &'static str,
     members: [u8; MAX_MEMBERS],
+    begin_alone: bool,
 }
 
-const PLAIN: Options = Options { group: 1, label: "test", members: [1, 2, 3, 0, 0, 0, 0] };
+const PLAIN: Options = Options { group: 1, label: "test", members: [1, 2, 3, 0, 0, 0, 0], begin_alone: true };
 
 impl Node {
     fn new(id: u8, now: u64) -> Self {
@@ -80,6 +81,7 @@ impl Node {
             pause: PERIOD / 4,
             max_age: 1,
             frame_bytes: FRAME,
+            begin_alone: options.begin_alone,
             nonce: (now / 7) as u32 + id as u32,
         };
         let wire = Wire { frame: [0; FRAME], sent: vec![] };
@@ -429,6 +431,20 @@ fn a_standby_that_was_itself_stalled_accuses_nobody() {
 }
 
 #[test]
+fn a_stall_counts_although_frames_waited_at_its_end() {
+    let mut bed = Bed::new(2);
+    bed.run(40, 5);
+    let node = bed.node(1);
+    let late = 40 * PERIOD + 3 * SILENCE;
+    assert_eq!(node.member.poll(&node.region, late, false), None);
+    for now in (late + 1..late + SILENCE).step_by(PERIOD as usize) {
+        assert_eq!(node.member.poll(&node.region, now, true), None);
+    }
+    assert_eq!(node.region.counter(Counter::Stalls), 1);
+    assert!(node.member.poll(&node.region, late + SILENCE, true).is_some());
+}
+
+#[test]
 fn nobody_is_accused_while_frames_wait_unheard() {
     let mut bed = Bed::new(2);
     bed.run(40, 5);
@@ -629,11 +645,13 @@ fn a_blank_member_whose_network_comes_up_late_erases_nothing() {
     bed.nodes.push(None);
     bed.run(1000, 5);
     let before = bed.node(0).region.cut();
-    bed.nodes[1] = Some(Node::new(2, bed.now));
+    let blank = Node::with(2, bed.now, &Options { begin_alone: false, ..PLAIN }, None);
+    bed.nodes[1] = Some(blank);
     for _ in 0..60 {
         bed.tick(5, &mut cut_off);
     }
-    assert_eq!(bed.states(), [Some(Primary), Some(Primary)], "these rules do not exclude two");
+    let node = bed.node(1);
+    assert_eq!((node.state(), node.member.why(&node.region)), (Cold, Why::Blank));
     bed.run(100, 5);
     assert!(bed.node(0).region.cut().cycle > before.cycle);
     assert_eq!(bed.states(), [Some(Primary), Some(Hot)]);
@@ -772,4 +790,17 @@ fn a_standby_that_overran_leads_again_once_it_has_heard_and_healed() {
     bed.nodes[0] = None;
     bed.run(20, 5);
     assert_eq!(bed.node(1).state(), Primary);
+}
+
+#[test]
+fn blank_members_begin_once_all_have_told_that_they_are_blank() {
+    let strict = Options { begin_alone: false, ..PLAIN };
+    let mut bed = Bed::new(2);
+    bed.nodes = (1..=2).map(|id| Some(Node::with(id, 0, &strict, None))).collect();
+    bed.run(100, 5);
+    let node = bed.node(0);
+    assert_eq!((node.state(), node.member.why(&node.region)), (Cold, Why::Blank), "the third is not there");
+    bed.nodes.push(Some(Node::with(3, bed.now, &strict, None)));
+    bed.run(60, 5);
+    assert_eq!(bed.states(), [Some(Primary), Some(Hot), Some(Hot)]);
 }

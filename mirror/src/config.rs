@@ -20,6 +20,9 @@ pub struct Config {
     pub node: u8,
     /// The members that may lead, best first, at most 7; `node` is one of them.
     pub members: Vec<u8>,
+    /// An operator's word: begin from nothing although not all members were heard to hold nothing (default false: a blank
+    /// node waits for all others, so that none erases what another holds).
+    pub begin_alone: bool,
     /// Name and version of the state's layout ("press-line 4"). Members whose label or size differs refuse each other.
     pub layout: String,
     /// Where the region's memory is.
@@ -35,6 +38,9 @@ pub struct Config {
     pub silence_cycles: u32,
     /// A standby that knows of more cycles than this which it does not hold may not lead, 0 to 1000 (default 2).
     pub max_age_cycles: u32,
+    /// An operator's word: lead from the cut found in memory although this node, or its last incarnation, knew of cycles that
+    /// it does not hold (default false: it refuses). For the day on which nobody else can.
+    pub lead_from_old: bool,
     /// Cycles that are kept to be sent again, and that a standby may be behind before it needs a whole state, 1 to 64;
     /// the same on all members. Each takes as much memory as the state. `None` (default): as many as 256 KiB hold, at least 2.
     pub records: Option<u32>,
@@ -89,6 +95,7 @@ impl Config {
             group: group.into(),
             node,
             members: vec![1, 2],
+            begin_alone: false,
             layout: String::new(),
             place: Place::Named(format!("{group}-{node}")),
             mode: 0o600,
@@ -96,6 +103,7 @@ impl Config {
             phase_us: None,
             silence_cycles: 5,
             max_age_cycles: 2,
+            lead_from_old: false,
             records: None,
             patience_cycles: 100,
             deadline_us: 100_000,
@@ -282,6 +290,7 @@ struct File {
 struct NodeTable {
     id: u8,
     members: Vec<u8>,
+    begin_alone: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -315,6 +324,7 @@ struct CycleTable {
     phase_us: Option<u64>,
     silence_cycles: Option<u32>,
     max_age_cycles: Option<u32>,
+    lead_from_old: Option<bool>,
     records: Option<u32>,
     patience_cycles: Option<u32>,
     deadline_us: Option<u64>,
@@ -380,6 +390,7 @@ impl File {
         };
         Ok(Config {
             members: node.members,
+            begin_alone: node.begin_alone.unwrap_or(base.begin_alone),
             layout: region.layout.unwrap_or_default(),
             place,
             mode,
@@ -387,6 +398,7 @@ impl File {
             phase_us: cycle.phase_us,
             silence_cycles: cycle.silence_cycles.unwrap_or(base.silence_cycles),
             max_age_cycles: cycle.max_age_cycles.unwrap_or(base.max_age_cycles),
+            lead_from_old: cycle.lead_from_old.unwrap_or(base.lead_from_old),
             records: cycle.records,
             patience_cycles: cycle.patience_cycles.unwrap_or(base.patience_cycles),
             deadline_us: cycle.deadline_us.unwrap_or(base.deadline_us),

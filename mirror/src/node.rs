@@ -137,10 +137,14 @@ impl<T: Pod> Node<T> {
             pause: (period / 8).max(LEAST_PAUSE),
             max_age: config.max_age_cycles as u64,
             frame_bytes: link.frame_bytes(),
+            begin_alone: config.begin_alone,
             nonce: nonce()?,
         };
         let member = Member::new(settings, &map, now);
         region.set_state(member.state());
+        if config.lead_from_old {
+            region.set_lacking(0);
+        }
         let how = match found {
             Found::Nothing | Found::OtherBoot(_) => 0,
             Found::Cut { redone, .. } => 1 + u64::from(redone),

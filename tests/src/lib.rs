@@ -1,6 +1,7 @@
 //! What the tests across crates stand on.
 //!
 //! - [`memory_link`]: a network inside the process, with faults. [`null_link`]: none at all.
+//! - [`sim`]: a cluster of members under faults, decided by one seed.
 //! - [`namespace`]: a network namespace of one's own, gone when its last user is.
 //! - [`skip`]: how a test says that it did not run.
 //! - [`plant`]: a state that certifies itself.
@@ -16,6 +17,7 @@ pub mod memory_link;
 pub mod namespace;
 pub mod null_link;
 pub mod plant;
+pub mod sim;
 pub mod skip;
 pub mod stepped;
 

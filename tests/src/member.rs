@@ -86,6 +86,7 @@ impl Station {
             pause: SILENCE / 20,
             max_age: 1,
             frame_bytes: FRAME,
+            begin_alone: true,
             nonce: u32::from(id),
         };
         let wire = Wire { frame: [0; FRAME], sent: vec![] };

@@ -48,6 +48,7 @@ pub use record::Recorder;
 pub use telemetry::{Counter, Event, EventKind, Events};
 
 use crate::line::{LINE, Run};
+use crate::planted::{self, Bug};
 use crate::wire::{Source, SyncState};
 use crate::{Cut, Epoch, Tracker};
 use core::ptr::NonNull;
@@ -209,6 +210,7 @@ impl Region {
             "settle comes before the next seal"
         );
         let fill = self.fills[self.map.record_of(info.cut.cycle)];
+        let fill = if planted::is(Bug::LengthAfterSeal) { Fill::default() } else { fill };
         store::word(&header.record.0[0], fill.runs as u64, Relaxed);
         store::word(&header.record.0[1], fill.lines as u64, Relaxed);
         for (word, value) in header.cuts[(next % 2) as usize].words(info) {
@@ -236,10 +238,11 @@ impl Region {
             let (start, count) = (runs[at].start as usize, runs[at].count as usize);
             let bytes = &packed[from * LINE..][..count * LINE];
             store::shared_lines(self.shared(self.map.image + start * LINE, count * (LINE / 8)), bytes);
-            for stamp in self.shared(self.map.stamps + start * 8, count) {
+            let stamped = if planted::is(Bug::StampsSkipped) { 0 } else { count };
+            for stamp in self.shared(self.map.stamps + start * 8, stamped) {
                 store::word(stamp, cycle, Relaxed);
             }
-            if live_too {
+            if live_too && !planted::is(Bug::LiveForgotten) {
                 self.move_to_live(cycle, start, from, count);
             }
             from += count;
@@ -262,6 +265,9 @@ impl Region {
     /// Undoes every uncommitted write: the live memory becomes the image. O(region), for the rare case of a cycle
     /// given up or a reign lost.
     pub fn roll_back(&mut self) {
+        if planted::is(Bug::NotRolledBack) {
+            return;
+        }
         let image: *const [u8] = self.image();
         let live = self.part_mut(self.map.live, self.map.bytes());
         // SAFETY: image and live are disjoint parts of the mapping.

@@ -15,6 +15,7 @@ use super::map::{Map, PAGE};
 use super::telemetry::{Counter, Events, counter_word};
 use crate::layout::Layout;
 use crate::line::LINE;
+use crate::planted::{self, Bug};
 use crate::wire::SyncState;
 use crate::{Cut, Epoch};
 use alloc::boxed::Box;
@@ -171,7 +172,8 @@ impl Reader {
             let header = self.header();
             let done = header.done.0.load(Acquire);
             let info = header.cuts[(done % 2) as usize].load();
-            let since = (info.cut.epoch == self.held.epoch).then_some(self.held.cycle);
+            let same_reign = info.cut.epoch == self.held.epoch || planted::is(Bug::ReaderAcrossReigns);
+            let since = same_reign.then_some(self.held.cycle);
             for line in 0..self.map.lines {
                 let stamp = self.words(self.map.stamps + line * 8, 1)[0].load(Relaxed);
                 if since.is_none_or(|since| stamp > since) {

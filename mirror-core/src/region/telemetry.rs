@@ -94,8 +94,33 @@ counters! {
     FramesRepaired = "frames_repaired",
     /// Statuses that asked for frames.
     Asked = "asked",
-    /// Frames of a reign that began from nothing, at a node that holds a cut.
-    BlankReign = "blank_reign",
+    /// Data frames whose lines were taken.
+    DataTaken = "data_taken",
+    /// Status frames of members.
+    StatusTaken = "status_taken",
+}
+
+impl Counter {
+    /// What can become of a frame. Every frame heard is counted under exactly one of these.
+    pub const OUTCOMES: &'static [Counter] = &[
+        Counter::RejectTruncated,
+        Counter::RejectForeign,
+        Counter::RejectVersion,
+        Counter::RejectDamaged,
+        Counter::RejectKey,
+        Counter::RejectKind,
+        Counter::RejectGroup,
+        Counter::RejectLayout,
+        Counter::RejectField,
+        Counter::StaleEpoch,
+        Counter::SameNode,
+        Counter::Own,
+        Counter::Late,
+        Counter::Unfit,
+        Counter::Unusable,
+        Counter::DataTaken,
+        Counter::StatusTaken,
+    ];
 }
 
 const _: () = assert!(Counter::ALL.len() <= PAGE / 8);

@@ -6,6 +6,7 @@
 use super::Tracker;
 use super::diff::take;
 use crate::line::{LINE, lines_for};
+use crate::planted::{self, Bug};
 use crate::region::Recorder;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -58,7 +59,10 @@ impl Tracker for Marked {
             while words != 0 {
                 let word = at * 64 + words.trailing_zeros() as usize;
                 words &= words - 1;
-                let bits = core::mem::take(&mut self.lines[word]);
+                let mut bits = core::mem::take(&mut self.lines[word]);
+                if planted::is(Bug::MarkForgotten) {
+                    bits &= bits - 1;
+                }
                 take(bits, word * 64, &live[word * 64 * LINE..], record);
             }
         }

@@ -4,6 +4,7 @@
 //! single flipped bit anywhere in a frame goes unseen.
 
 use super::{DataHeader, Reject, Runs, Status, put_u32, put_u64, u32_at, u64_at};
+use crate::planted::{self, Bug};
 use crate::{Epoch, checksum};
 
 /// The version of the wire format that this crate speaks.
@@ -162,7 +163,9 @@ impl<'a> Frame<'a> {
         if said != bytes.len() {
             return Err(Reject::Truncated { got: bytes.len(), said });
         }
-        if bytes[AT_ZERO] != 0 || checksum::of_frame(&bytes[AT_TAG..]) != u64_at(bytes, AT_CHECK) {
+        let sound = checksum::of_frame(&bytes[AT_TAG..]) == u64_at(bytes, AT_CHECK)
+            || planted::is(Bug::DamageIgnored);
+        if bytes[AT_ZERO] != 0 || !sound {
             return Err(Reject::Damaged);
         }
         match u32_at(bytes, AT_KEY) {

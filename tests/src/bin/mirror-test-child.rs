@@ -91,6 +91,7 @@ fn config(settings: &HashMap<String, String>) -> Result<Config, Failure> {
     config.patience_cycles =
         number("patience", config.members.len().max(2) as u64 * u64::from(config.silence_cycles))? as u32;
     config.deadline_us = 20_000;
+    config.begin_alone = number("alone", 1)? == 1;
     config.records = Some(RECORDS as u32);
     config.track = if get("track") == Some("marked") { Track::Marked } else { Track::Diff };
     config.link.receive_buffer = get("buffer").map(str::parse).transpose()?;

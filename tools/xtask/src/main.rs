@@ -4,12 +4,13 @@
 //! | --- | --- |
 //! | `test [filter]` | sets up what the tests need, then runs every check and every test |
 //! | `fuzz [target] [--seconds N]` | runs the targets of `tests/fuzz` for a bounded time |
+//! | `soak [--seeds N] [--seed S] [--planted]` | runs the simulated cluster over many seeds |
 //! | `miri` | runs the unit tests of mirror-core that [`miri::MODULES`] names under Miri |
 //! | `deny` | checks licences, sources, bans and, where they can be had, advisories |
 //!
 //! One file per task. Each adds steps to one [`report::Report`], which goes on after a failure and ends with the line
 //! `N passed, N failed, N skipped`; the exit status is non-zero if anything failed. What cannot run on a machine is
-//! skipped by name and with the reason, never silently.
+//! skipped by name and with the reason, never silently. `soak` alone ends with a line of its own: `N seeds, N failures`.
 
 mod counts;
 mod deny;
@@ -19,6 +20,7 @@ mod miri;
 mod report;
 mod setup;
 mod shell;
+mod soak;
 mod test;
 mod toolchain;
 mod unsafe_list;
@@ -42,6 +44,7 @@ struct Cli {
 enum Task {
     Test(test::Args),
     Fuzz(fuzz::Args),
+    Soak(soak::Args),
     Miri(miri::Args),
     Deny(deny::Args),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
     match cli.task {
         Task::Test(args) => test::run(&args, &mut report),
         Task::Fuzz(args) => fuzz::run(&args, &mut report),
+        Task::Soak(args) => return soak::run(&args),
         Task::Miri(args) => miri::run(&args, &mut report),
         Task::Deny(args) => deny::run(&args, &mut report),
     }

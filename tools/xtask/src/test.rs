@@ -6,7 +6,7 @@ use std::{env, fs, process};
 use crate::counts;
 use crate::report::{Outcome, Report, Tested};
 use crate::shell::Cmd;
-use crate::{deny, fuzz, hygiene, miri, setup, toolchain};
+use crate::{deny, fuzz, hygiene, miri, setup, soak, toolchain};
 
 /// Where tests append what they skip: see `mirror_tests::skip`.
 const SKIP_LOG: &str = "MIRROR_SKIP_LOG";
@@ -36,6 +36,7 @@ pub(crate) fn run(args: &Args, report: &mut Report) {
     hygiene::steps(report);
     checks(report);
     tests(args, report);
+    soak::steps(report);
     deny::steps(report);
     miri::steps(report);
     fuzz::steps(report, None, FUZZ_SECONDS);

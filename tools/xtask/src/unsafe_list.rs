@@ -12,6 +12,7 @@ pub(crate) const ALLOWED: &[(&str, &str)] = &[
     ("mirror-core/src/track/diff.rs", "calls code for instructions that the machine has"),
     ("mirror-core/tests/members.rs", "gives memory to regions"),
     ("tests/src/namespace.rs", "unshares the network of a thread"),
+    ("tests/src/sim/memory.rs", "gives memory to regions and readers"),
     ("tests/tests/udp_no_alloc.rs", "an allocator that counts"),
     ("tools/src/stage/fuse.rs", "a timer that ends this process"),
     ("tools/src/stage/bus.rs", "words shared between the demo's processes"),

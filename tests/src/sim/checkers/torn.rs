@@ -1,0 +1,53 @@
+//! Never torn: whatever a node exposes is exactly what was committed under that cut.
+
+use super::{Check, ensure};
+use crate::sim::history::History;
+use mirror_core::region::Reader;
+use mirror_core::{LINE, Region};
+
+const NAME: &str = "torn";
+
+/// The image is the cut that the region names, and the live memory equals it while no step runs.
+///
+/// # Errors
+/// The first line that differs.
+pub fn region(history: &History, region: &Region, place: usize) -> Check {
+    let info = region.committed();
+    let id = place + 1;
+    let Some(entry) = history.get(info.cut) else {
+        return ensure(false, NAME, || format!("node {id} exposes {}, which nobody committed", info.cut));
+    };
+    for (what, bytes) in [("image", region.image()), ("live memory", region.live())] {
+        ensure(bytes == entry.bytes, NAME, || {
+            let line = first_difference(bytes, &entry.bytes);
+            format!("the {what} of node {id} is not {}: line {line} differs", info.cut)
+        })?;
+    }
+    ensure((info.base, info.plant) == (entry.base, entry.plant), NAME, || {
+        format!(
+            "node {id} holds {} with base {} and control time {}, committed with {} and {}",
+            info.cut, info.base, info.plant, entry.base, entry.plant
+        )
+    })
+}
+
+/// What another process reads is the cut that it is told.
+///
+/// # Errors
+/// As [`region`].
+pub fn reader(history: &History, reader: &mut Reader, held: &Region, place: usize) -> Check {
+    let id = place + 1;
+    match reader.read() {
+        Ok((info, bytes)) => {
+            let entry = history.get(info.cut).filter(|entry| entry.bytes[..bytes.len()] == *bytes);
+            ensure(entry.is_some() && info == held.committed(), NAME, || {
+                format!("a reader at node {id} was given something else than {}", info.cut)
+            })
+        }
+        Err(error) => ensure(false, NAME, || format!("a reader at node {id}: {error}")),
+    }
+}
+
+fn first_difference(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len())) / LINE
+}
