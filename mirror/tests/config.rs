@@ -101,7 +101,7 @@ fn every_mistake_names_key_value_and_remedy() {
         ),
         ("[region]", "[region]\nname = \"x\"\npath = \"/x\"", "region.path", "/x", "leave it out"),
         // Unknown and missing keys.
-        ("id = 1", "id = 1\nidd = 2", "node.idd", "idd", "expected `id` or `members`"),
+        ("id = 1", "id = 1\nidd = 2", "node.idd", "idd", "expected one of `id`, `members`, `begin_alone`"),
         ("[track]", "[tracks]", "tracks", "tracks", "`node`, `group`, `region`"),
         ("id = 1", "", "node.id", "(missing)", "no default"),
         ("interface = \"lo\"", "", "link.interface", "(missing)", "no default"),

@@ -103,6 +103,8 @@ fn a_newcomer_of_another_layout_does_not_stop_a_standby() {
         config.members = vec![1, 2, 3];
         config.silence_cycles = 400;
         config.patience_cycles = 1200;
+        // The third is blank, and never tells so to anybody of the others' layout.
+        config.begin_alone = true;
         config
     };
     // The third hears nobody, so nothing tells it to stop.
