@@ -24,6 +24,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::new("counter-example", id, "239.255.77.9:7709".parse()?, "lo");
     let mut node = Node::<Counter>::open(&config)?;
     println!("node {id}: {}", node.describe());
+    for warning in node.warnings() {
+        println!("node {id}: {warning}");
+    }
     loop {
         match node.begin()? {
             Turn::Lead(mut lead) => {
