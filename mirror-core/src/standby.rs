@@ -27,7 +27,7 @@
 use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, MAX_RECORDS, Phase};
 use crate::wire::{DataHeader, Header, MAX_WANTS, Runs, SyncState, Want, Wants};
-use crate::{Cut, Epoch, Region};
+use crate::{Cut, Epoch, LINE, Region};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -301,10 +301,8 @@ impl Standby {
             region.settle(true);
             region.set_phase(Phase::Idle);
             region.count(Counter::Cuts, 1);
-            region.count(
-                Counter::LinesApplied,
-                region.recorded(staged.cycle).runs.iter().map(|r| r.count as u64).sum(),
-            );
+            let lines = region.recorded(staged.cycle).packed.len() / LINE;
+            region.count(Counter::LinesApplied, lines as u64);
             *follows = Follows { next: staged.cycle + 1, whole: true };
             took = Took::Cut(info);
         }

@@ -57,6 +57,15 @@ use core::sync::atomic::{AtomicU64, fence};
 use header::Header;
 use record::Fill;
 
+/// The record of a cycle, and where its lines go.
+struct Move<'a> {
+    runs: &'a [Run],
+    packed: &'a [u8],
+    image: &'a [AtomicU64],
+    stamps: &'a [AtomicU64],
+    live: &'a mut [u8],
+}
+
 /// A region that this process owns.
 #[derive(Debug)]
 pub struct Region {
@@ -232,20 +241,19 @@ impl Region {
             return;
         }
         let cycle = header.cuts[(sealed % 2) as usize].load().cut.cycle;
-        let mut from = 0;
-        for at in 0..self.fills[self.map.record_of(cycle)].runs {
-            let Source { runs, packed } = self.recorded(cycle);
-            let (start, count) = (runs[at].start as usize, runs[at].count as usize);
-            let bytes = &packed[from * LINE..][..count * LINE];
-            store::shared_lines(self.shared(self.map.image + start * LINE, count * (LINE / 8)), bytes);
+        let Move { runs, mut packed, image, stamps, live } = self.moving(cycle);
+        for run in runs {
+            let (start, count) = (run.start as usize, run.count as usize);
+            let (bytes, rest) = packed.split_at(count * LINE);
+            packed = rest;
+            store::shared_lines(&image[start * (LINE / 8)..][..count * (LINE / 8)], bytes);
             let stamped = if planted::is(Bug::StampsSkipped) { 0 } else { count };
-            for stamp in self.shared(self.map.stamps + start * 8, stamped) {
+            for stamp in &stamps[start..][..stamped] {
                 store::word(stamp, cycle, Relaxed);
             }
             if live_too && !planted::is(Bug::LiveForgotten) {
-                self.move_to_live(cycle, start, from, count);
+                store::private(&mut live[start * LINE..][..count * LINE], bytes);
             }
-            from += count;
         }
         let header = self.header();
         store::word(&header.done.0, sealed, Release);
@@ -253,13 +261,27 @@ impl Region {
         fence(Release);
     }
 
-    fn move_to_live(&mut self, cycle: u64, start: usize, from: usize, count: usize) {
-        let (record, ..) = self.split(cycle);
-        let packed: *const [u8] = &raw const record.packed[from * LINE..][..count * LINE];
-        let live = self.part_mut(self.map.live + start * LINE, count * LINE);
-        // SAFETY: record and live are disjoint parts of the mapping, so the shared and the mutable range never overlap;
-        // `split` only serves to compute the address.
-        store::private(live, unsafe { &*packed });
+    /// Everything that the move of a cycle's record touches.
+    fn moving(&mut self, cycle: u64) -> Move<'_> {
+        let at = self.map.record_of(cycle);
+        let Fill { runs, lines } = self.fills[at];
+        let (base, map) = (self.base, self.map);
+        let (all, words) = (map.bytes(), map.lines * (LINE / 8));
+        // SAFETY: five disjoint ranges inside the mapping (`Map` keeps them apart; a record's fill never exceeds it), aligned
+        // to pages; any bytes are valid for all of their types. `&mut self` excludes every other reference of this process;
+        // other processes read image and stamps, which are atomics here, and nothing else of these.
+        unsafe {
+            Move {
+                runs: core::slice::from_raw_parts(base.add(map.runs(at)).as_ptr().cast::<Run>(), runs),
+                packed: core::slice::from_raw_parts(base.add(map.packed(at)).as_ptr(), lines * LINE),
+                image: core::slice::from_raw_parts(base.add(map.image).as_ptr().cast::<AtomicU64>(), words),
+                stamps: core::slice::from_raw_parts(
+                    base.add(map.stamps).as_ptr().cast::<AtomicU64>(),
+                    map.lines,
+                ),
+                live: core::slice::from_raw_parts_mut(base.add(map.live).as_ptr(), all),
+            }
+        }
     }
 
     /// Undoes every uncommitted write: the live memory becomes the image. O(region), for the rare case of a cycle
