@@ -42,11 +42,13 @@ fn frame(input: &mut Input<'_>) -> Vec<u8> {
     frame[..6].copy_from_slice(b"MIRR\x01\0");
     frame[32] = if shape & 0xe0 == 0xe0 { 2 } else { 1 };
     frame[33] = shape & 1; // full
-    frame[34] = 1 + (shape >> 1 & 3); // node 2 is the member itself
+    frame[34] = 1 + (shape >> 1 & 1) * 2 + u8::from(shape & 0x1e == 0x1e); // 1 or 3, now and then 4
     let epoch = 1 + input.below(4) as u32;
     put(&mut frame, 40, GROUP);
     put(&mut frame, 48, Layout::new("station", LINES * LINE).hash);
-    put(&mut frame, 56, Epoch::new(epoch, 1, 0).0);
+    // Most often of the node that began the reign.
+    let began = if shape & 8 == 0 { frame[34] } else { 1 };
+    put(&mut frame, 56, Epoch::new(epoch, began, 0).0);
     // Base, cycle, control time, index and count.
     let base = input.below(u64::from(epoch)) as u32;
     put(&mut frame, 80, if base == 0 { 0 } else { Epoch::new(base, 1, 0).0 });
@@ -59,7 +61,7 @@ fn frame(input: &mut Input<'_>) -> Vec<u8> {
     if frame[32] == 2 {
         // A status: a state, and whether it wants a full cycle.
         frame[80] = 1 + input.below(4) as u8;
-        frame.resize(160, 0);
+        frame.resize(456, 0);
     } else {
         let mut at = 0;
         for _ in 0..input.below(4) {
@@ -117,7 +119,35 @@ fn check(came: &[Came], (old_cut, old): &(Cut, Vec<u8>), (cut, image): &(Cut, Ve
         });
         all_came && lines_fit && taken && (like.full || follows)
     });
+    let allowed = allowed || several(came, (*old_cut, old), (*cut, image));
     assert!(allowed, "{cut} on {old_cut} is no cycle that was sent");
+}
+
+/// Whether `new` is the last of several cycles that one frame completed: each of them came whole, from the one that follows on
+/// `old`, or from a full one; and each line is as one of their frames carried it, or as it was.
+fn several(came: &[Came], (old_cut, old): (Cut, &[u8]), (cut, image): (Cut, &[u8])) -> bool {
+    let of = |cycle: u64| came.iter().filter(move |c| c.epoch == cut.epoch && c.data.cycle == cycle);
+    let whole = |cycle: u64, full: bool| {
+        of(cycle).filter(|first| !full || first.data.full).any(|first| {
+            let like = DataHeader { index: 0, ..first.data };
+            let frames = || of(cycle).filter(|c| DataHeader { index: 0, ..c.data } == like);
+            (0..like.count).all(|index| frames().any(|c| c.data.index == index))
+        })
+    };
+    // At most as many cycles as the member has records.
+    (cut.cycle.saturating_sub(3)..=cut.cycle).any(|first| {
+        let follows = first == old_cut.cycle + 1
+            && (cut.epoch == old_cut.epoch || of(first).any(|c| c.data.base == old_cut));
+        let full = whole(first, true);
+        let fits = |(line, (new, old)): (usize, (&[u8], &[u8]))| {
+            let carried = (first..=cut.cycle)
+                .any(|cycle| of(cycle).any(|c| c.lines.iter().any(|(l, b)| *l == line && b == new)));
+            carried || (follows && new == old)
+        };
+        (follows || full)
+            && (first..=cut.cycle).all(|cycle| whole(cycle, false))
+            && image.chunks(LINE).zip(old.chunks(LINE)).enumerate().all(fits)
+    })
 }
 
 fuzz_target!(|bytes: &[u8]| {
