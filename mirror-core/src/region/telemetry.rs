@@ -101,7 +101,8 @@ counters! {
 }
 
 impl Counter {
-    /// What can become of a frame. Every frame heard is counted under exactly one of these.
+    /// What can become of a frame, in this order: rejected, else refused, else taken. Every frame heard is counted under
+    /// exactly one of these.
     pub const OUTCOMES: &'static [Counter] = &[
         Counter::RejectTruncated,
         Counter::RejectForeign,
@@ -121,6 +122,12 @@ impl Counter {
         Counter::DataTaken,
         Counter::StatusTaken,
     ];
+
+    /// Of [`OUTCOMES`](Self::OUTCOMES), those of frames that are no member's, or damaged: one for each [`Reject`].
+    pub const REJECTS: &'static [Counter] = Self::OUTCOMES.split_at(9).0;
+
+    /// Of [`OUTCOMES`](Self::OUTCOMES), those of frames that have no effect.
+    pub const REFUSED: &'static [Counter] = Self::OUTCOMES.split_at(Self::OUTCOMES.len() - 2).0;
 }
 
 const _: () = assert!(Counter::ALL.len() <= PAGE / 8);

@@ -10,17 +10,7 @@ use mirror_core::{Cut, Epoch};
 const NAME: &str = "foreign";
 
 /// The causes of refusal that such frames have.
-const REFUSALS: &[Counter] = &[
-    Counter::RejectTruncated,
-    Counter::RejectForeign,
-    Counter::RejectVersion,
-    Counter::RejectDamaged,
-    Counter::RejectKey,
-    Counter::RejectKind,
-    Counter::RejectGroup,
-    Counter::RejectLayout,
-    Counter::RejectField,
-];
+const REFUSALS: &[Counter] = Counter::REJECTS;
 
 /// What such a frame may not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
