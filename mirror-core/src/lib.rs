@@ -11,6 +11,7 @@
 //! | [`region`] | live memory, image, stamps, record; crash-safe commit; reading from other processes |
 //! | [`track`] | finding what changed |
 //! | [`primary`], [`standby`] | a cycle out, a cycle in |
+//! | `sweep`, `staging` | whole parts of the region out, and in |
 //! | [`takeover`] | who leads; the only module that knows both |
 //! | [`gate`] | what refuses old outputs at the actuator |
 //! | [`planted`] | bugs that the tests must catch; none in a plain build |
@@ -27,7 +28,9 @@ pub mod planted;
 pub mod primary;
 pub mod region;
 pub mod sink;
+mod staging;
 pub mod standby;
+mod sweep;
 pub mod takeover;
 pub mod track;
 pub mod wire;

@@ -31,8 +31,6 @@ bugs! {
     CycleSkipped,
     /// S4: the newest cycle heard of is not noted.
     NewestForgotten,
-    /// S5: who is cold takes any cycle.
-    FullIgnored,
     /// S6: exposed although one frame is missing.
     FrameMissing,
     /// The frames had of the last cycle count for the next.
@@ -51,8 +49,6 @@ bugs! {
     DoubtForgotten,
     /// A standby that lacks the state does not ask for it.
     NeverAsks,
-    /// Every cycle is a full one while somebody asks.
-    FullEveryCycle,
     /// Frames of other groups are taken.
     GroupIgnored,
     /// Frames of other layouts are taken.
@@ -77,8 +73,24 @@ bugs! {
     MarkForgotten,
     /// What is asked of one cycle is answered with what its record holds now.
     OtherCycleSent,
-    /// What is sent again has no bound.
+    /// What is sent, and sent again, has no bound.
     BudgetIgnored,
+    /// S2: what was staged of the old reign is kept as the new one's.
+    StagingKept,
+    /// S2: an old primary is refilled by the leader's stamps alone, not by its own.
+    OwnStampsIgnored,
+    /// S4: what was filled counts as right as of the cycle it goes on from, although cycles are missing between.
+    HoleForgotten,
+    /// S5: exposed although a part is as of a later cycle.
+    SweepTop,
+    /// S5: a chunk as of a cycle before the first one followed is taken.
+    SweepStart,
+    /// S5: a late chunk overwrites what is newer.
+    SweepOverwrites,
+    /// S5: an older cycle overwrites what is newer in the staging.
+    StageOlder,
+    /// S5: a chunk is taken for unchanged since earlier than it says.
+    SinceIgnored,
 }
 
 #[cfg(planted)]

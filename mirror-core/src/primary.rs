@@ -4,22 +4,26 @@
 //! region holds too. Nothing waits for a standby, and nothing is kept on its account: the last cycles stay in the
 //! region's records anyway, and what is sent again is bounded for each cycle.
 //!
+//! # The send budget
+//! A cycle's frames leave at most `budget` at a time, and no more than the link takes. Until the last has left, the commits that
+//! follow send on and make no cut: what is written meanwhile stays in the live memory, the newest value only, and
+//! belongs to the cut that comes next. So no commit sends more than the budget however much has changed, every cut is
+//! the state at the end of one step, and a step that changes more than the budget in every cycle still makes a cut
+//! whenever the last has left.
+//!
 //! # Sending again
 //! A frame sent again is the frame that was sent, byte for byte but for its sequence and time: both are written from the
 //! same record by the same rule. A frame whose last transmission is newer than the newest that the asker had heard when
 //! it wrote its status is on its way to it, and not sent again; so one answer serves all who ask, and a status that is
-//! repeated costs nothing. A record that has been taken by a later cycle is gone: who lacks its frames
-//! needs a full cycle.
+//! repeated costs nothing. A record that has been taken by a later cycle is gone: who lacks its frames is swept
+//! ([`crate::sweep`]).
 
 use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, Phase};
-use crate::wire::{CycleWriter, DataHeader, Sender, Want, most_frames};
+use crate::wire::{Cursor, CycleWriter, DataHeader, Sender, Slice, Want, most_frames};
 use crate::{Cut, Epoch, FrameSink, Region, Tracker};
 use alloc::boxed::Box;
 use alloc::vec;
-
-/// Fewest cycles between two full cycles, so that askers, however many, cannot make every cycle a full one.
-const FULL_EVERY: u64 = 8;
 
 /// Least that may be sent again for a cycle, frames; more for cycles with more than twice as many.
 const LEAST_BUDGET: u32 = 16;
@@ -29,24 +33,25 @@ const LEAST_BUDGET: u32 = 16;
 pub struct Primary {
     epoch: Epoch,
     base: Cut,
-    full_wanted: bool,
-    /// The last full cycle of this reign.
-    full_at: Option<u64>,
+    /// What has not left yet of the last cycle.
+    rest: Option<(DataHeader, Cursor)>,
 }
 
 /// What a commit did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The cut it made.
+    /// The cut it made; if it made none ([`open`](Self::open)), the last.
     pub cut: Cut,
+    /// The cycle before had not left yet, so no cut was made: what has changed since belongs to the next.
+    pub open: bool,
     /// Lines that changed.
     pub lines: usize,
-    /// Frames that the cycle has.
+    /// Frames that the cut's cycle has.
     pub frames: u32,
-    /// Frames of these that the link lent no memory for. What the network refuses later is counted by the link.
-    pub refused: u32,
-    /// The cycle carried every line.
-    pub full: bool,
+    /// Frames of it that have left with this commit.
+    pub sent: u32,
+    /// Frames of it that have not left yet: the next commits send them.
+    pub left: u32,
 }
 
 /// What was sent of the cycles that stand in the records. Made once, used by one reign after the other.
@@ -58,6 +63,8 @@ pub struct Ring {
     frames: usize,
     /// Frames that may still be sent again before the next commit.
     budget: u32,
+    /// Frames of a cycle that a commit may send.
+    send_budget: u32,
 }
 
 /// A cycle in a record.
@@ -68,16 +75,23 @@ struct Sent {
 }
 
 impl Ring {
-    /// For `records` records of a region of `lines` lines, in frames of `frame_bytes`.
+    /// For `records` records of a region of `lines` lines, in frames of `frame_bytes`, of which a commit sends at most
+    /// `send_budget`, at least 1.
     #[must_use]
-    pub fn new(records: usize, lines: usize, frame_bytes: usize) -> Self {
+    pub fn new(records: usize, lines: usize, frame_bytes: usize, send_budget: u32) -> Self {
         let frames = most_frames(lines, frame_bytes);
         Self {
             sent: vec![Sent::default(); records].into_boxed_slice(),
             last: vec![0; records * frames].into_boxed_slice(),
             frames,
             budget: 0,
+            send_budget: send_budget.max(1),
         }
+    }
+
+    /// Frames that may still be sent before the next commit, beside the cycle's own.
+    pub(crate) fn budget(&mut self) -> &mut u32 {
+        &mut self.budget
     }
 
     fn last_mut(&mut self, record: usize) -> &mut [u64] {
@@ -89,7 +103,7 @@ impl Primary {
     /// Begins a reign on the cut `base`, which the region holds.
     #[must_use]
     pub const fn new(epoch: Epoch, base: Cut) -> Self {
-        Self { epoch, base, full_wanted: false, full_at: None }
+        Self { epoch, base, rest: None }
     }
 
     /// The epoch of this reign.
@@ -104,13 +118,9 @@ impl Primary {
         self.base
     }
 
-    /// Somebody cannot go on without a whole state.
-    pub fn want_full(&mut self) {
-        self.full_wanted = true;
-    }
-
-    /// Captures what changed, seals it as the next cut and writes its frames. `plant` is the cycle's control time, `now`
-    /// the host's monotonic clock, both in nanoseconds.
+    /// Captures what changed, seals it as the next cut and writes its frames, as many as the budget and the link allow; or sends
+    /// on what is left of the cycle before. `plant` is the cycle's control time, `now` the host's monotonic clock, both in
+    /// nanoseconds.
     ///
     /// The caller then flushes the link and calls [`Region::settle`], in this order: the move into the image is not in the
     /// way of the frames.
@@ -124,41 +134,55 @@ impl Primary {
         sink: &mut dyn FrameSink,
     ) -> Published {
         region.set_phase(Phase::Commit);
-        let cut = Cut { epoch: self.epoch, cycle: region.cut().cycle + 1 };
-        let often = if planted::is(Bug::FullEveryCycle) { 1 } else { FULL_EVERY };
-        let full = self.full_wanted && self.full_at.is_none_or(|at| cut.cycle - at >= often);
-        let lines = if full {
-            tracker.reset();
-            (self.full_wanted, self.full_at) = (false, Some(cut.cycle));
-            region.count(Counter::FullCycles, 1);
-            region.capture_all(cut.cycle)
-        } else {
-            region.capture(tracker, cut.cycle)
+        let open = self.rest.is_some();
+        let mut lines = 0;
+        let mut writer = match self.rest.take() {
+            Some((data, cursor)) => CycleWriter::resume(region.recorded(data.cycle), data, cursor),
+            None => {
+                let cut = Cut { epoch: self.epoch, cycle: region.cut().cycle + 1 };
+                lines = region.capture(tracker, cut.cycle);
+                region.seal(&CutInfo { cut, base: self.base, plant, at: now });
+                region.count(Counter::Commits, 1);
+                region.count(Counter::LinesSent, lines as u64);
+                let data = DataHeader {
+                    base: self.base,
+                    cycle: cut.cycle,
+                    plant,
+                    index: 0,
+                    count: 0,
+                    since: cut.cycle - 1,
+                    digest: 0,
+                    slice: Slice::default(),
+                };
+                let writer = CycleWriter::new(region.recorded(cut.cycle), data, sink.frame_bytes());
+                let record = region.map().record_of(cut.cycle);
+                let (data, _) = writer.at();
+                ring.sent[record] = Sent { epoch: self.epoch, data: Some(data) };
+                ring.last_mut(record)[..data.count as usize].fill(u64::MAX); // on its way
+                writer
+            }
         };
-        region.seal(&CutInfo { cut, base: self.base, plant, at: now });
-        let data = DataHeader { base: self.base, cycle: cut.cycle, plant, index: 0, count: 0, full };
-        let mut writer = CycleWriter::new(region.recorded(cut.cycle), data, sink.frame_bytes());
-        let frames = writer.frames();
-        let record = region.map().record_of(cut.cycle);
-        ring.sent[record] = Sent { epoch: self.epoch, data: Some(DataHeader { count: frames, ..data }) };
+        let (frames, cycle) = (writer.frames(), writer.at().0.cycle);
         ring.budget = LEAST_BUDGET.max(frames / 2);
+        let most = if planted::is(Bug::BudgetIgnored) { u32::MAX } else { ring.send_budget };
         let mut sent = 0;
-        let last = ring.last_mut(record);
-        while sent < frames as usize
+        let last = ring.last_mut(region.map().record_of(cycle));
+        while sent < most
+            && writer.at().0.index < frames
             && let Some(frame) = sink.lend()
         {
             let header = sender.header(self.epoch, now);
+            last[writer.at().0.index as usize] = header.sequence;
             let length = writer.next(&header, frame).unwrap_or(0);
             sink.push(length);
-            last[sent] = header.sequence;
             sent += 1;
         }
-        last[sent..frames as usize].fill(0); // refused: never sent, so sent again to whoever asks
-        let refused = frames - sent as u32;
-        region.count(Counter::Commits, 1);
-        region.count(Counter::LinesSent, lines as u64);
-        region.count(Counter::FramesSent, sent as u64);
-        Published { cut, lines, frames, refused, full }
+        let (data, cursor) = writer.at();
+        let left = frames - data.index;
+        self.rest = (left > 0).then_some((data, cursor));
+        region.count(Counter::FramesSent, sent.into());
+        region.count(Counter::OpenCycles, open.into());
+        Published { cut: Cut { epoch: self.epoch, cycle }, open, lines, frames, sent, left }
     }
 
     /// Sends again what `want` names, as far as it stands in its record, was not sent since `seen`, and the budget of

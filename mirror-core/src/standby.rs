@@ -2,34 +2,49 @@
 //!
 //! # The rules (each number is named where it is coded)
 //! - S1 Frames of an older epoch than the newest known are refused.
-//! - S2 A newer epoch begins a reign: what was staged is dropped. Who holds exactly the reign's base stays or becomes hot;
-//!   anybody else is cold.
-//! - S3 A cycle at or below the cut held, or a frame heard twice, has no effect.
-//! - S4 A standby at cut `k` stages the cycles `k + 1` to `k + R`, each in its own record, R being the number of records. A
-//!   frame of a later cycle means that `k + 1` can be healed no more, because the primary has as many records: cold.
-//! - S5 Who is cold takes nothing before a full cycle; from that one on it stages as in S4. A full cycle that is whole
-//!   may be exposed at once, whatever was missing before it. One that says it is full and lacks a line is dropped.
+//! - S2 A newer epoch begins a reign: what was staged is dropped. Who holds exactly the reign's base, or a cut of this very
+//!   reign, goes on from it. Anybody else lacks every line. If it holds a cut of the epoch that the base belongs to, the
+//!   older of the two cycles is the branch: what it holds of a line that it has not stamped since is right as of the branch.
+//!   Of the other lines, and without a branch, nothing is known.
+//! - S3 A cycle at or below the one reached, or a frame heard twice, has no effect.
+//! - S4 A standby that has come to cycle `k` stages the cycles `k + 1` to `k + R`, each in its own record, R being the number of
+//!   records. A frame of a later cycle `d` means that `k + 1` can be healed no more, because the primary has as many records:
+//!   every line is lacked, what was filled is right as of `k`, and it goes on with cycle `d`, which leaves `R` cycles of time for
+//!   what may be lost next.
+//! - S5 Who lacks lines merges each cycle into its staging, and fills it by a sweep ([`crate::staging`] has the rule and its
+//!   proof). When nothing is lacked, the staging is sealed as one cut and moved.
 //! - S6 A cycle with all its frames, after all cycles before it, is sealed and moved as one (see [`crate::region`]);
-//!   only then is it the cut.
-//! - S7 Who may lead: holds a cut, and has heard of at most `max_age` cycles after it, the newest not counted, which
-//!   the primary's death may have cut short.
+//!   only then is it the cut. A cycle `(j, c]`, which carries all that changed after `j`, stands for all cycles after `j`.
+//! - S7 Who may lead: lacks no line, and has heard of at most `max_age` cycles after its cut, the newest not counted, which
+//!   the primary's death may have cut short, for no longer than the time of `max_age` while the primary was heard.
 //!   And has heard a frame since its link last lost some unseen (it was stalled, and its buffer overran): what was lost
 //!   last, nothing later tells of.
 //! - S8 What is missing is asked for: of the newest cycle only after a pause, because its burst may still be arriving.
 //!
-//! Why no cut with an old frame missing is ever exposed: by S2 and S6 the region always holds exactly one committed cut `k`.
-//! It changes only by S6: either by all frames of `k + 1` of the same reign, which are all that distinguishes cut
-//! `k + 1` from `k`; or by a full cycle (S5), which depends on nothing held. A frame that is sent again is the frame that
-//! was sent, so it makes no difference when it comes.
+//! Why no cut with an old frame missing is ever exposed: the region always holds exactly one committed cut. It changes only by
+//! S6, by all frames of a cycle that carries everything that changed since the cut held; or by S5, as proved there. A frame that
+//! is sent again is the frame that was sent, so it makes no difference when it comes.
 //!
 //! Frames may come in any order, within the cycles of S4.
 
 use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, MAX_RECORDS, Phase};
-use crate::wire::{DataHeader, Header, MAX_WANTS, Runs, SyncState, Want, Wants};
+use crate::staging::Staging;
+use crate::wire::{
+    DataHeader, Header, MAX_WANTS, Runs, Slice, SweepHeader, SweepWant, SyncState, Want, Wants,
+};
 use crate::{Cut, Epoch, LINE, Region};
 use alloc::boxed::Box;
 use alloc::vec;
+
+/// For how much a standby may be behind and still lead (S7).
+#[derive(Clone, Copy, Debug)]
+pub struct MaxAge {
+    /// Cycles that it knows of and does not hold, the newest not counted.
+    pub cycles: u64,
+    /// For how long it may go on hearing the primary while it lacks them, nanoseconds.
+    pub time: u64,
+}
 
 /// A standby's state machine.
 #[derive(Clone, Debug)]
@@ -37,15 +52,25 @@ pub struct Standby {
     epoch: Epoch,
     /// The cut that `epoch` began from.
     base: Cut,
-    /// What is being followed; `None`: cold.
-    follows: Option<Follows>,
+    /// A reign is followed.
+    follows: bool,
+    /// The region holds cut `next - 1`, and the live memory equals it; else the live memory is being filled.
+    whole: bool,
+    /// The next cycle to take.
+    next: u64,
+    /// Control time of the cycle before.
+    plant: u64,
     /// The newest cycle of `epoch` heard of.
     newest: u64,
     /// When a frame was last heard of it.
     newest_at: u64,
+    /// Since when a cycle older than the newest is known and not held.
+    behind_at: Option<u64>,
+    /// It has been for too long (S7).
+    old: bool,
     /// The highest sequence heard in `epoch`.
     seen: u64,
-    max_age: u64,
+    max_age: MaxAge,
     /// Frames were lost unseen, and none was heard since (S7).
     blind: bool,
     staged: [Staged; MAX_RECORDS],
@@ -53,25 +78,32 @@ pub struct Standby {
     /// Bit per frame, `words` words for each record.
     got: Box<[u64]>,
     words: usize,
-}
-
-/// How far a standby that is not cold has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Follows {
-    /// The next cycle to expose.
-    next: u64,
-    /// The region holds cut `next - 1`; else `next` is a full cycle.
-    whole: bool,
+    staging: Staging,
+    /// When it began to lack lines, and how many it lacked then.
+    joined: (u64, usize),
 }
 
 /// The cycle whose frames stand in a record; cycle 0: none.
 #[derive(Clone, Copy, Debug, Default)]
 struct Staged {
     cycle: u64,
-    full: bool,
+    since: u64,
     plant: u64,
+    digest: u64,
+    slice: Slice,
     count: u32,
     missing: u32,
+}
+
+/// How far a standby has come that lacks lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Lines of the region.
+    pub lines: usize,
+    /// Lines that it lacks.
+    pub lacking: usize,
+    /// How long it will take at the pace so far, nanoseconds; `None` before anything came.
+    pub left: Option<u64>,
 }
 
 /// What a frame brought about.
@@ -86,15 +118,20 @@ pub enum Took {
 impl Standby {
     /// For a region of `lines` lines with `records` records.
     #[must_use]
-    pub fn new(lines: usize, records: usize, max_age: u64) -> Self {
+    pub fn new(lines: usize, records: usize, max_age: MaxAge) -> Self {
         // A cycle has at most one frame a line.
         let words = lines.div_ceil(64);
         Self {
             epoch: Epoch::NONE,
             base: Cut::NONE,
-            follows: None,
+            follows: false,
+            whole: false,
+            next: 0,
+            plant: 0,
             newest: 0,
             newest_at: 0,
+            behind_at: None,
+            old: false,
             seen: 0,
             max_age,
             blind: false,
@@ -102,6 +139,8 @@ impl Standby {
             records,
             got: vec![0; words * records].into_boxed_slice(),
             words,
+            staging: Staging::new(lines),
+            joined: (0, 0),
         }
     }
 
@@ -109,18 +148,16 @@ impl Standby {
     #[must_use]
     pub fn state(&self) -> SyncState {
         match self.follows {
-            None => SyncState::Cold,
-            Some(Follows { next, whole: true }) if !self.blind && self.newest <= next + self.max_age => {
-                SyncState::Hot
-            } // S7
-            Some(_) => SyncState::Joining,
+            false => SyncState::Cold,
+            true if self.whole
+                && !self.blind
+                && !self.old
+                && self.newest <= self.next + self.max_age.cycles =>
+            {
+                SyncState::Hot // S7
+            }
+            true => SyncState::Joining,
         }
-    }
-
-    /// Whether nothing but a full cycle helps.
-    #[must_use]
-    pub fn needs_full(&self) -> bool {
-        self.follows.is_none()
     }
 
     /// The newest cycle of the reign followed that was heard of.
@@ -135,6 +172,22 @@ impl Standby {
         self.seen
     }
 
+    /// How many lines are lacked.
+    #[must_use]
+    pub fn lacking(&self) -> usize {
+        self.staging.lacking()
+    }
+
+    /// How far it has come, if it lacks lines.
+    #[must_use]
+    pub fn progress(&self, now: u64) -> Option<Progress> {
+        let (since, lacked) = self.joined;
+        let lacking = self.staging.lacking();
+        let filled = lacked.saturating_sub(lacking) as u64;
+        let left = || Some(now.saturating_sub(since).checked_div(filled)?.saturating_mul(lacking as u64));
+        (self.follows && !self.whole).then(|| Progress { lines: self.staging.lines(), lacking, left: left() })
+    }
+
     /// Frames were lost that nothing heard so far tells of (S7).
     pub fn lost_unseen(&mut self) {
         self.blind = true;
@@ -142,19 +195,74 @@ impl Standby {
 
     /// Begins to follow after this node's own reign: it holds `held` whole. Whether that cut is part of what the
     /// successor leads, the successor's first frame says (S2).
-    pub fn follow(&mut self, held: Cut) {
-        self.begin(held.epoch, held.cycle, true);
+    pub fn follow(&mut self, held: &CutInfo) {
+        self.drop_staged(held.cut.epoch, held.base);
+        self.go_on(held);
     }
 
-    /// Drops what was staged.
-    fn begin(&mut self, epoch: Epoch, cycle: u64, whole: bool) {
-        self.epoch = epoch;
-        self.newest = cycle;
-        self.seen = 0;
+    /// Nothing is lacked: the region holds `held`.
+    fn go_on(&mut self, held: &CutInfo) {
+        self.whole = true;
+        (self.next, self.plant) = (held.cut.cycle + 1, held.plant);
+        self.newest = self.newest.max(held.cut.cycle);
+        self.staging.fill();
+    }
+
+    fn drop_staged(&mut self, epoch: Epoch, base: Cut) {
+        (self.epoch, self.base, self.follows) = (epoch, base, true);
+        (self.newest, self.seen, self.behind_at, self.old) = (0, 0, None, false);
         if !planted::is(Bug::StagedKept) {
             self.staged = [Staged::default(); MAX_RECORDS];
         }
-        self.follows = whole.then_some(Follows { next: cycle + 1, whole });
+    }
+
+    /// S2. Cycles after `start` will be heard.
+    fn begin(&mut self, region: &mut Region, epoch: Epoch, base: Cut, start: u64, now: u64) {
+        if !self.whole && self.follows && !planted::is(Bug::StagingKept) {
+            region.roll_back();
+        }
+        let stays = planted::is(Bug::BaseIgnored) && self.state() == SyncState::Hot;
+        self.drop_staged(epoch, base);
+        let held = region.committed();
+        if held.cut == base || (held.cut.epoch, held.base) == (epoch, base) || stays {
+            return self.go_on(&held);
+        }
+        let branch = held.cut.cycle.min(base.cycle);
+        let related = held.cut.epoch == base.epoch;
+        let own = !planted::is(Bug::OwnStampsIgnored);
+        self.staging.lack_all(start, |line| match related && (!own || region.stamp(line) <= branch) {
+            true => branch,
+            false => 0,
+        });
+        self.lacks_lines(start, now);
+    }
+
+    fn lacks_lines(&mut self, start: u64, now: u64) {
+        (self.whole, self.next) = (false, start + 1);
+        self.joined = (now, self.staging.lacking());
+    }
+
+    /// What a frame of the reign followed says whatever else becomes of it.
+    fn hears(&mut self, region: &mut Region, header: &Header, cycle: u64, now: u64) {
+        self.seen = self.seen.max(header.sequence);
+        self.blind = false;
+        if cycle >= self.newest && !planted::is(Bug::NewestForgotten) {
+            (self.newest, self.newest_at) = (cycle, now);
+        }
+        if cycle >= self.next + self.records as u64 {
+            region.count(Counter::Gaps, 1); // S4
+            let (floor, start) = (self.next - 1, cycle - 1);
+            if self.whole {
+                self.staging.lack_all(start, |_| floor);
+            } else {
+                self.staging.restart(start, if planted::is(Bug::HoleForgotten) { start } else { floor });
+            }
+            self.lacks_lines(start, now);
+        }
+        if self.newest > self.next {
+            let since = *self.behind_at.get_or_insert(now);
+            self.old = now.saturating_sub(since) > self.max_age.time;
+        }
     }
 
     /// One checked data frame of the right group and layout, of an epoch not older than the newest known (S1, which
@@ -168,72 +276,66 @@ impl Standby {
         now: u64,
     ) -> Took {
         if header.epoch > self.epoch {
-            let stays = planted::is(Bug::BaseIgnored) && self.state() == SyncState::Hot;
-            self.begin(header.epoch, data.base.cycle, region.cut() == data.base || stays); // S2
-            self.base = data.base;
+            self.begin(region, header.epoch, data.base, data.cycle - 1, now);
         }
         if data.base != self.base {
             region.count(Counter::Unfit, 1); // a reign has one base
             return Took::Nothing;
         }
-        self.seen = self.seen.max(header.sequence);
-        self.blind = false;
-        if data.cycle >= self.newest && !planted::is(Bug::NewestForgotten) {
-            (self.newest, self.newest_at) = (data.cycle, now);
-        }
+        self.hears(region, header, data.cycle, now);
         let Some(record) = self.place(region, data) else { return Took::Nothing };
         let Some(whole) = self.add(region, record, data, runs) else { return Took::Nothing };
-        if !whole {
-            region.count(Counter::DataTaken, 1);
-            return Took::Nothing;
-        }
-        if data.full && !self.carries_all(region, record, data.cycle) {
-            region.count(Counter::Unfit, 1);
-            self.staged[record] = Staged::default(); // S5
-            self.follows = self.follows.filter(|follows| follows.whole || follows.next != data.cycle);
-            return Took::Nothing;
-        }
         region.count(Counter::DataTaken, 1);
-        self.expose(region, record, now)
+        if whole { self.advance(region, now) } else { Took::Nothing }
+    }
+
+    /// One checked sweep frame, as [`data`](Self::data).
+    pub fn sweep(
+        &mut self,
+        region: &mut Region,
+        header: &Header,
+        sweep: &SweepHeader,
+        runs: Runs<'_>,
+        now: u64,
+    ) -> Took {
+        if header.epoch > self.epoch {
+            self.begin(region, header.epoch, sweep.base, sweep.cycle, now);
+        }
+        if sweep.base != self.base {
+            region.count(Counter::Unfit, 1);
+            return Took::Nothing;
+        }
+        self.hears(region, header, sweep.cycle, now);
+        let filled = if self.whole { 0 } else { self.staging.chunk(region, sweep, runs) };
+        if filled == 0 {
+            region.count(Counter::Late, 1);
+            return Took::Nothing;
+        }
+        if sweep.cycle + 1 == self.next {
+            self.plant = sweep.plant;
+        }
+        region.count(Counter::SweepTaken, 1);
+        self.advance(region, now)
     }
 
     /// The record that the frame's cycle is staged in, if it may be.
     fn place(&mut self, region: &mut Region, data: &DataHeader) -> Option<usize> {
-        let held = region.cut();
-        if held.epoch == self.epoch && data.cycle <= held.cycle && !planted::is(Bug::OldCycleTaken) {
+        if data.cycle < self.next && !planted::is(Bug::OldCycleTaken) {
             region.count(Counter::Late, 1); // S3
             return None;
         }
-        if let Some(follows) = self.follows
-            && data.cycle >= follows.next + self.records as u64
-        {
-            self.follows = None; // S4
-            region.count(Counter::Gaps, 1);
-        }
-        if self.follows.is_none() && (data.full || planted::is(Bug::FullIgnored)) {
-            self.follows = Some(Follows { next: data.cycle, whole: false }); // S5
-        }
-        match self.follows {
-            None => {
-                region.count(Counter::Unusable, 1);
-                return None;
-            }
-            Some(Follows { next, .. }) if data.cycle < next => {
-                region.count(Counter::Late, 1); // S3
-                return None;
-            }
-            Some(_) => {}
-        }
         let record = region.map().record_of(data.cycle);
-        let DataHeader { cycle, full, plant, count, .. } = *data;
+        let DataHeader { cycle, since, plant, count, digest, slice, .. } = *data;
         let staged = &mut self.staged[record];
         if staged.cycle != cycle {
-            *staged = Staged { cycle, full, plant, count, missing: count };
+            *staged = Staged { cycle, since, plant, digest, slice, count, missing: count };
             if !planted::is(Bug::GotKept) {
                 self.got[record * self.words..][..(count as usize).div_ceil(64)].fill(0);
             }
             region.record(cycle);
-        } else if (staged.full, staged.plant, staged.count) != (full, plant, count) {
+        } else if (staged.since, staged.plant, staged.digest, staged.slice, staged.count)
+            != (since, plant, digest, slice, count)
+        {
             region.count(Counter::Unfit, 1);
             return None;
         }
@@ -265,47 +367,67 @@ impl Standby {
         Some(staged.missing == 0)
     }
 
-    /// Whether the record of a cycle that has all its frames holds every line of the region. Overwrites its bits.
-    fn carries_all(&mut self, region: &Region, record: usize, cycle: u64) -> bool {
-        let bits = &mut self.got[record * self.words..][..self.words];
-        bits.fill(0);
-        for run in region.recorded(cycle).runs {
-            for line in run.start as usize..run.end() as usize {
-                bits[line / 64] |= 1 << (line % 64);
-            }
+    /// The record of the cycle that is next to take, if it is whole: S6.
+    fn ready(&self) -> Option<usize> {
+        let record = (self.next % self.records as u64) as usize;
+        let due = |staged: &Staged| staged.cycle >= self.next || planted::is(Bug::OldCycleTaken);
+        let whole = |staged: &Staged| staged.cycle > 0 && due(staged) && staged.missing == 0;
+        if self.staged[record].cycle == self.next && whole(&self.staged[record]) {
+            return Some(record);
         }
-        bits.iter().map(|word| word.count_ones() as usize).sum::<usize>() == region.map().lines
+        if self.newest <= self.next {
+            return None;
+        }
+        let follows = |staged: &Staged| staged.since < self.next || planted::is(Bug::CycleSkipped);
+        let staged = self.staged[..self.records].iter().enumerate();
+        let ready = staged.filter(|(_, staged)| whole(staged) && follows(staged));
+        ready.min_by_key(|(_, staged)| staged.cycle).map(|(record, _)| record)
     }
 
-    /// S6, beginning with the cycle in `record`, which has just become whole, if it is its turn.
-    fn expose(&mut self, region: &mut Region, record: usize, now: u64) -> Took {
-        let Some(follows) = &mut self.follows else { return Took::Nothing };
-        let whole = self.staged[record];
-        if whole.full {
-            follows.next = whole.cycle; // S5
-        }
+    /// Takes what can be taken: S6 and S5.
+    fn advance(&mut self, region: &mut Region, now: u64) -> Took {
         let mut took = Took::Nothing;
-        loop {
-            let staged = self.staged[region.map().record_of(follows.next)];
-            if staged.cycle != follows.next || staged.missing > 0 || !(follows.whole || staged.full) {
-                if planted::is(Bug::CycleSkipped) && follows.next < whole.cycle {
-                    follows.next += 1;
-                    continue;
-                }
-                return took;
+        while let Some(record) = self.ready() {
+            let staged = self.staged[record];
+            if self.whole {
+                region.set_phase(Phase::Apply);
+                let info = self.info(staged.cycle, staged.plant, now);
+                region.seal(&info);
+                region.settle(true);
+                region.set_phase(Phase::Idle);
+                region.count(Counter::Cuts, 1);
+                let lines = region.recorded(staged.cycle).packed.len() / LINE;
+                region.count(Counter::LinesApplied, lines as u64);
+                took = Took::Cut(info);
+            } else {
+                self.staging.merge(region, staged.cycle);
             }
+            (self.next, self.plant) = (staged.cycle + 1, staged.plant);
+        }
+        if !self.whole && self.staging.is_whole(self.next - 1) {
             region.set_phase(Phase::Apply);
-            let cut = Cut { epoch: self.epoch, cycle: staged.cycle };
-            let info = CutInfo { cut, base: self.base, plant: staged.plant, at: now };
-            region.seal(&info);
-            region.settle(true);
+            let info = self.info(self.next - 1, self.plant, now);
+            region.seal_live(&info);
+            region.settle(false);
             region.set_phase(Phase::Idle);
             region.count(Counter::Cuts, 1);
-            let lines = region.recorded(staged.cycle).packed.len() / LINE;
-            region.count(Counter::LinesApplied, lines as u64);
-            *follows = Follows { next: staged.cycle + 1, whole: true };
+            self.go_on(&info);
             took = Took::Cut(info);
         }
+        if self.newest <= self.next {
+            (self.behind_at, self.old) = (None, false);
+        }
+        took
+    }
+
+    fn info(&self, cycle: u64, plant: u64, at: u64) -> CutInfo {
+        CutInfo { cut: Cut { epoch: self.epoch, cycle }, base: self.base, plant, at }
+    }
+
+    /// Parts of the region to ask for.
+    #[must_use]
+    pub fn sweep_wanted(&self) -> SweepWant {
+        self.staging.want()
     }
 
     /// Whether frames are missing that another would help (S8). `pause`: for how long nothing may have come of the newest
@@ -327,7 +449,7 @@ impl Standby {
 
     fn wanted(&self, now: u64, pause: u64) -> impl Iterator<Item = Want> {
         let newest = if now.saturating_sub(self.newest_at) >= pause { self.newest + 1 } else { self.newest };
-        let cycles = self.follows.map_or(0..0, |follows| follows.next..newest);
+        let cycles = if self.follows { self.next..newest } else { 0..0 };
         cycles.flat_map(move |cycle| {
             let record = (cycle % self.records as u64) as usize;
             let staged = self.staged[record];

@@ -22,8 +22,9 @@
 use crate::planted::{self, Bug};
 use crate::primary::{Primary, Published, Ring};
 use crate::region::{Counter, EventKind, Map};
-use crate::standby::{Standby, Took};
-use crate::wire::{Frame, Ids, MAX_WANTS, Sender, Status, SyncState, Want, Wants};
+use crate::standby::{MaxAge, Progress, Standby, Took};
+use crate::sweep::{Reign, Sweep};
+use crate::wire::{Frame, Ids, MAX_WANTS, Sender, Status, SweepWant, SyncState, Want, Wants};
 use crate::{Cut, Epoch, FrameSink, Layout, Region, Tracker};
 
 /// The most members that may lead.
@@ -47,14 +48,43 @@ pub struct Settings {
     /// For how long nothing may come of the newest cycle before its missing frames are asked for, and how long
     /// an answer is waited for.
     pub pause: u64,
-    /// A standby that knows of more cycles than this which it does not hold may not lead (S7).
-    pub max_age: u64,
+    /// For how much a standby may be behind and still lead (S7).
+    pub max_age: MaxAge,
+    /// Most frames of a cycle that one commit sends; the next ones send the rest.
+    pub send_budget: u32,
+    /// How often a member that is swept says what it still lacks.
+    pub sweep_every: u64,
     /// Largest frame of the group's links, bytes.
     pub frame_bytes: usize,
     /// An operator's word: begin from nothing, although not all members have told that they hold nothing (T6).
     pub begin_alone: bool,
     /// A number that no earlier incarnation of this node used (24 bits count).
     pub nonce: u32,
+}
+
+impl Settings {
+    /// The usual settings of a member that is its group's only one, for cycles of `period`, in frames of `frame_bytes`.
+    #[must_use]
+    pub fn usual(ids: Ids, layout: Layout, period: u64, frame_bytes: usize) -> Self {
+        let silence = 5 * period;
+        let mut members = [0; MAX_MEMBERS];
+        members[0] = ids.node;
+        Self {
+            ids,
+            layout,
+            members,
+            silence,
+            patience: 20 * silence,
+            status_every: 100 * period,
+            pause: period / 8,
+            max_age: MaxAge { cycles: 2, time: silence },
+            send_budget: 1024,
+            sweep_every: period,
+            frame_bytes,
+            begin_alone: false,
+            nonce: 0,
+        }
+    }
 }
 
 /// Why a node waits.
@@ -66,8 +96,11 @@ pub enum Why {
     Blank,
     /// It follows and holds no whole recent cut.
     Cold,
-    /// It follows and is being filled.
-    Joining,
+    /// It follows and is behind, or being filled.
+    Joining {
+        /// How far it has come, if it lacks lines.
+        progress: Option<Progress>,
+    },
     /// It is hot, and no cycle came until the deadline.
     Quiet,
     /// It leads, and its next tick comes after the deadline.
@@ -118,10 +151,19 @@ pub enum Heard {
     Nothing,
     /// A new cut is exposed.
     Cut(crate::region::CutInfo),
-    /// This node's reign has ended: a newer epoch exists (T3). Uncommitted writes must be rolled back.
+    /// This node's reign has ended: a newer epoch exists (T3). Uncommitted writes are rolled back.
     Fenced(Epoch),
     /// A member of another layout is in the group.
     Layout(Layout),
+}
+
+impl From<Took> for Heard {
+    fn from(took: Took) -> Self {
+        match took {
+            Took::Nothing => Self::Nothing,
+            Took::Cut(info) => Self::Cut(info),
+        }
+    }
 }
 
 /// What a member lacks, by its newest status.
@@ -142,6 +184,7 @@ pub struct Member {
     ring: Ring,
     /// What each member asked for last, in order of rank, until it is answered.
     asked: [Asked; MAX_MEMBERS],
+    sweep: Sweep,
     /// The last primary heard, or this node.
     leader: u8,
     /// When a primary was last heard, or this node last began to listen.
@@ -177,8 +220,9 @@ impl Member {
             sender: Sender::new(ids),
             standby: Standby::new(map.lines, map.records, settings.max_age),
             primary: None,
-            ring: Ring::new(map.records, map.lines, settings.frame_bytes),
+            ring: Ring::new(map.records, map.lines, settings.frame_bytes, settings.send_budget),
             asked: [Asked::default(); MAX_MEMBERS],
+            sweep: Sweep::new(),
             leader: 0,
             heard_at: now,
             listened_at: now,
@@ -235,14 +279,14 @@ impl Member {
                 return Heard::Nothing;
             }
         };
-        let (Frame::Data(header, ..) | Frame::Status(header, _)) = frame;
+        let header = *frame.header();
         if header.ids.group != self.settings.ids.group && !planted::is(Bug::GroupIgnored) {
             region.count(Counter::RejectGroup, 1);
             return Heard::Nothing;
         }
         if header.ids.node == self.settings.ids.node {
             let own =
-                self.primary.is_some_and(|p| p.epoch() == header.epoch) || !matches!(frame, Frame::Data(..));
+                self.primary.is_some_and(|p| p.epoch() == header.epoch) || matches!(frame, Frame::Status(..));
             region.count(if own { Counter::Own } else { Counter::SameNode }, 1);
             return Heard::Nothing;
         }
@@ -264,24 +308,32 @@ impl Member {
                 region.count(Counter::StatusTaken, 1);
                 Heard::Nothing
             }
+            Frame::Data(header, ..) | Frame::Sweep(header, ..)
+                if header.epoch < region.epoch_seen() && !planted::is(Bug::StaleTaken) =>
+            {
+                region.count(Counter::StaleEpoch, 1); // S1
+                if !self.met {
+                    self.heard_at = now; // T5: somebody leads, and will hear of this node's epoch
+                }
+                return Heard::Nothing;
+            }
             Frame::Data(header, data, runs) => {
-                if header.epoch < region.epoch_seen() && !planted::is(Bug::StaleTaken) {
-                    region.count(Counter::StaleEpoch, 1); // S1
-                    if !self.met {
-                        self.heard_at = now; // T5: somebody leads, and will hear of this node's epoch
-                    }
-                    return Heard::Nothing;
-                }
-                self.foreign_leads = false;
-                (self.leader, self.heard_at, self.met, self.refused) = (header.ids.node, now, true, false);
-                match self.standby.data(region, &header, &data, runs, now) {
-                    Took::Nothing => Heard::Nothing,
-                    Took::Cut(info) => Heard::Cut(info),
-                }
+                self.meets(header.ids.node, now);
+                self.standby.data(region, &header, &data, runs, now).into()
+            }
+            Frame::Sweep(header, sweep, runs) => {
+                self.meets(header.ids.node, now);
+                self.standby.sweep(region, &header, &sweep, runs, now).into()
             }
         };
         self.note_state(region, before, now);
         fenced.unwrap_or(heard)
+    }
+
+    /// A primary of this group, layout and epoch was heard.
+    fn meets(&mut self, leader: u8, now: u64) {
+        self.foreign_leads = false;
+        (self.leader, self.heard_at, self.met, self.refused) = (leader, now, true, false);
     }
 
     /// Notes what a member lacks. Only its newest status counts.
@@ -291,23 +343,22 @@ impl Member {
         if let Some(rank) = rank {
             self.blank[rank] = status.held == Cut::NONE; // T6
         }
-        let Some(primary) = &mut self.primary else { return };
-        if status.wants_full {
-            primary.want_full();
-        }
-        if status.wants[0].cycle != 0
-            && let Some(rank) = rank
-        {
-            region.count(Counter::Asked, 1);
+        let (Some(_), Some(rank)) = (&self.primary, rank) else { return };
+        if status.wants[0].cycle != 0 {
             let hot = status.state == SyncState::Hot;
             self.asked[rank] = Asked { seen: status.seen, hot, wants: status.wants };
         }
+        self.sweep.hear(rank, status.seen, &status.sweep);
+        region.count(Counter::Asked, u64::from(status.wants[0].cycle != 0 || status.sweep.any()));
     }
 
-    /// Sends again what was asked for: hot standbys by rank, then the others; of each the oldest first; as far as the
-    /// budget of the cycle lasts. Says whether frames wait to be flushed. Call it after listening, before the step.
+    /// Sends what was asked for, as far as the budget of the cycle lasts: to hot standbys by rank, then to the others, of each the
+    /// oldest first; then the sweep, for which a quarter is kept. Says whether frames wait to be flushed. Call it after
+    /// listening, before the step.
     pub fn answer(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
-        let Self { primary: Some(primary), asked, ring, sender, .. } = self else { return false };
+        let Self { primary: Some(primary), asked, ring, sender, sweep, .. } = self else { return false };
+        let kept = if sweep.wanted() { *ring.budget() / 4 } else { 0 };
+        *ring.budget() -= kept;
         let mut sent = 0;
         for hot in [true, false] {
             for asked in asked.iter_mut().filter(|asked| asked.hot == hot) {
@@ -317,12 +368,16 @@ impl Member {
                 asked.wants[0].cycle = 0;
             }
         }
-        sent > 0
+        let left = *ring.budget() + kept;
+        let reign = Reign { epoch: primary.epoch(), base: primary.base() };
+        let swept = sweep.send(region, reign, left, (sender, now), sink);
+        *ring.budget() = left - swept;
+        sent + swept > 0
     }
 
     fn foreign_layout(&mut self, region: &Region, frame: &Frame<'_>, now: u64) -> Heard {
         match frame {
-            Frame::Data(..) => {
+            Frame::Data(..) | Frame::Sweep(..) => {
                 if !self.met {
                     // T5: somebody leads this group, if not in a way that this node can follow.
                     (self.heard_at, self.foreign_leads) = (now, true);
@@ -340,13 +395,15 @@ impl Member {
     }
 
     /// T3: notes that `epoch` exists.
-    fn see(&mut self, region: &Region, epoch: Epoch, now: u64) -> Option<Heard> {
+    fn see(&mut self, region: &mut Region, epoch: Epoch, now: u64) -> Option<Heard> {
         if epoch <= region.epoch_seen() {
             return None;
         }
         region.see_epoch(epoch);
         self.primary.take_if(|_| !planted::is(Bug::FenceIgnored))?;
-        self.standby.follow(region.cut());
+        // Writes that were not committed, or a lead that was leaked, must not outlive the reign.
+        region.roll_back();
+        self.standby.follow(&region.committed());
         self.heard_at = now;
         region.count(Counter::Fenced, 1);
         region.event(now, EventKind::Fenced, epoch.0);
@@ -363,11 +420,11 @@ impl Member {
         region.set_lacking(if state == SyncState::Hot { 0 } else { self.standby.newest() });
         match state {
             SyncState::Hot => region.event(now, EventKind::Hot, self.standby.newest()),
-            SyncState::Cold => {
+            SyncState::Joining => {
                 self.status_at = now.saturating_sub(self.settings.status_every); // asks at once
-                region.event(now, EventKind::Cold, self.standby.newest());
+                region.event(now, EventKind::Behind, self.standby.newest());
             }
-            SyncState::Joining | SyncState::Primary => {}
+            SyncState::Cold | SyncState::Primary => {}
         }
     }
 
@@ -450,7 +507,7 @@ impl Member {
         // A cut found at a start is of this boot, so its time is by the same clock.
         let age = if held.cut == Cut::NONE { 0 } else { now.saturating_sub(held.at) };
         region.see_epoch(epoch); // T2
-        self.asked = [Asked::default(); MAX_MEMBERS];
+        (self.asked, self.sweep) = ([Asked::default(); MAX_MEMBERS], Sweep::new());
         self.primary = Some(Primary::new(epoch, held.cut));
         (self.leader, self.met, self.sent_at) = (self.settings.ids.node, true, now);
         region.set_state(SyncState::Primary);
@@ -463,7 +520,7 @@ impl Member {
 
     /// Why this node neither leads nor has a new cut.
     #[must_use]
-    pub fn why(&self, region: &Region) -> Why {
+    pub fn why(&self, region: &Region, now: u64) -> Why {
         if self.leads() {
             return Why::NotYet;
         }
@@ -477,7 +534,7 @@ impl Member {
             }
             (_, _) if !self.met && region.cut() == Cut::NONE && self.awaits_members() => Why::Blank,
             (_, _) if !self.met => Why::Starting,
-            (_, SyncState::Joining) => Why::Joining,
+            (_, SyncState::Joining) => Why::Joining { progress: self.standby.progress(now) },
             (_, SyncState::Hot) => Why::Quiet,
             (_, SyncState::Cold | SyncState::Primary) => Why::Cold,
         }
@@ -486,8 +543,12 @@ impl Member {
     /// How long a follower may sleep before it has something to say, nanoseconds.
     #[must_use]
     pub fn patience(&self) -> u64 {
-        let Settings { silence, pause, .. } = self.settings;
-        if self.met && self.standby.lacks(u64::MAX, 0) { pause } else { silence / 8 }
+        let Settings { silence, pause, sweep_every, .. } = self.settings;
+        match self.met && self.standby.lacks(u64::MAX, 0) {
+            true => pause,
+            false if self.standby.lacking() > 0 => sweep_every.min(silence / 8),
+            false => silence / 8,
+        }
     }
 
     /// Commits a cycle, if this node leads: see [`Primary::commit`].
@@ -504,20 +565,23 @@ impl Member {
             region.count(Counter::Stalls, 1);
             region.event(now, EventKind::Stalled, now.saturating_sub(self.sent_at));
         }
-        self.sent_at = now;
-        self.heard_at = now;
-        Some(primary.commit(&mut self.ring, region, tracker, (plant, now), &mut self.sender, sink))
+        let published = primary.commit(&mut self.ring, region, tracker, (plant, now), &mut self.sender, sink);
+        if published.sent > 0 {
+            (self.sent_at, self.heard_at) = (now, now);
+        }
+        Some(published)
     }
 
     /// Writes a status frame if one is due; says whether. The caller flushes the link.
     pub fn talk(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
-        let Settings { status_every, silence, pause, .. } = self.settings;
+        let Settings { status_every, silence, pause, sweep_every, .. } = self.settings;
         let follows = self.met && !self.leads();
-        let wants_full = follows && self.standby.needs_full();
         let lacks = follows && self.standby.lacks(now, pause);
-        let every = match (wants_full || !self.met, lacks) {
-            (true, _) => silence,
-            (_, true) => pause,
+        let swept = follows && self.standby.lacking() > 0;
+        let every = match (self.met, lacks, swept) {
+            (false, ..) => silence,
+            (_, true, _) => pause,
+            (_, _, true) => sweep_every,
             _ => status_every,
         };
         if now.saturating_sub(self.status_at) < every.min(status_every) {
@@ -531,11 +595,15 @@ impl Member {
             state: self.state(),
             held: region.cut(),
             newest: self.standby.newest(),
-            wants_full: wants_full && !planted::is(Bug::NeverAsks),
+            lacks: self.standby.lacking() as u32,
             layout: self.settings.layout,
             may_lead: if self.met { self.state() >= SyncState::Hot } else { region.lacking() == 0 },
             seen: self.standby.seen(),
             wants: if lacks { self.standby.wants(now, pause) } else { [Want::default(); MAX_WANTS] },
+            sweep: match swept && !planted::is(Bug::NeverAsks) {
+                true => self.standby.sweep_wanted(),
+                false => SweepWant::default(),
+            },
         };
         let length = status.encode(&self.sender.header(region.epoch_seen(), now), frame);
         sink.push(length);

@@ -38,6 +38,12 @@ pub struct Config {
     pub silence_cycles: u32,
     /// A standby that knows of more cycles than this which it does not hold may not lead, 0 to 1000 (default 2).
     pub max_age_cycles: u32,
+    /// For how long it may go on hearing the primary while it lacks them, microseconds; `None` (default): as long as
+    /// `silence_cycles`.
+    pub max_age_us: Option<u64>,
+    /// Most frames of a cycle that one commit sends, 1 to 1,000,000 (default 1024); the next commits send the rest, and make no
+    /// cut until it has left.
+    pub send_frames: u32,
     /// An operator's word: lead from the cut found in memory although this node, or its last incarnation, knew of cycles that
     /// it does not hold (default false: it refuses). For the day on which nobody else can.
     pub lead_from_old: bool,
@@ -103,6 +109,8 @@ impl Config {
             phase_us: None,
             silence_cycles: 5,
             max_age_cycles: 2,
+            max_age_us: None,
+            send_frames: 1024,
             lead_from_old: false,
             records: None,
             patience_cycles: 100,
@@ -187,6 +195,8 @@ impl Config {
         within("cycle.phase_us", self.phase_us.unwrap_or(0), 0, self.period_us - 1)?;
         within("cycle.silence_cycles", self.silence_cycles as u64, 3, 1000)?;
         within("cycle.max_age_cycles", self.max_age_cycles as u64, 0, 1000)?;
+        within("cycle.max_age_us", self.max_age_us.unwrap_or(1), 1, 3_600_000_000)?;
+        within("cycle.send_frames", self.send_frames as u64, 1, 1_000_000)?;
         within("cycle.records", self.records.unwrap_or(1) as u64, 1, 64)?;
         let patience = self.silence_cycles as u64 * (self.members.len() as u64).max(2);
         within("cycle.patience_cycles", self.patience_cycles as u64, patience, 1_000_000)?;
@@ -324,6 +334,8 @@ struct CycleTable {
     phase_us: Option<u64>,
     silence_cycles: Option<u32>,
     max_age_cycles: Option<u32>,
+    max_age_us: Option<u64>,
+    send_frames: Option<u32>,
     lead_from_old: Option<bool>,
     records: Option<u32>,
     patience_cycles: Option<u32>,
@@ -398,6 +410,8 @@ impl File {
             phase_us: cycle.phase_us,
             silence_cycles: cycle.silence_cycles.unwrap_or(base.silence_cycles),
             max_age_cycles: cycle.max_age_cycles.unwrap_or(base.max_age_cycles),
+            max_age_us: cycle.max_age_us,
+            send_frames: cycle.send_frames.unwrap_or(base.send_frames),
             lead_from_old: cycle.lead_from_old.unwrap_or(base.lead_from_old),
             records: cycle.records,
             patience_cycles: cycle.patience_cycles.unwrap_or(base.patience_cycles),

@@ -12,6 +12,7 @@ use crate::turn::{Cycle, Lead, Takeover, Turn, View};
 use bytemuck::Pod;
 use mirror_core::primary::Published;
 use mirror_core::region::{AttachError, Counter, CutInfo, EventKind, Found, Identity, Map, PAGE, Phase};
+use mirror_core::standby::MaxAge;
 use mirror_core::takeover::{self, Cause, Heard, MAX_MEMBERS, Settings, Why};
 use mirror_core::track::{Diff, Marked};
 use mirror_core::wire::{Ids, MAX_FRAME, MIN_FRAME, SyncState, own_node_offset};
@@ -49,6 +50,8 @@ pub struct Node<T: Pod> {
     began: Option<takeover::Takeover>,
     /// Periods of turns that were dropped: control time that the next turn is told.
     owed: u64,
+    /// Periods of turns whose commit made no cut: control time that has passed since the last cut.
+    open: u64,
     stats_at: Nanos,
     found: Found,
     warnings: Vec<String>,
@@ -135,7 +138,12 @@ impl<T: Pod> Node<T> {
             patience: config.patience_cycles as u64 * period,
             status_every: STATUS_EVERY,
             pause: (period / 8).max(LEAST_PAUSE),
-            max_age: config.max_age_cycles as u64,
+            max_age: MaxAge {
+                cycles: config.max_age_cycles as u64,
+                time: config.max_age_us.map_or(silence, |us| us * 1000),
+            },
+            send_budget: config.send_frames,
+            sweep_every: period.max(LEAST_PAUSE),
             frame_bytes: link.frame_bytes(),
             begin_alone: config.begin_alone,
             nonce: nonce()?,
@@ -166,6 +174,7 @@ impl<T: Pod> Node<T> {
             },
             began: None,
             owed: 0,
+            open: 0,
             stats_at: now,
             found,
             layout,
@@ -256,11 +265,7 @@ impl<T: Pod> Node<T> {
         let taken = link.receive(LISTEN, &mut |frame| match member.hear(region, frame, now) {
             Heard::Cut(info) => cut = Some(info),
             Heard::Layout(layout) => theirs = Some(layout),
-            Heard::Fenced(_) => {
-                // Writes that were not marked, or a lead that was leaked, must not outlive the reign.
-                region.roll_back();
-                fenced = true;
-            }
+            Heard::Fenced(_) => fenced = true,
             Heard::Nothing => {}
         });
         if fenced {
@@ -282,7 +287,7 @@ impl<T: Pod> Node<T> {
             // The group stood still, and its control time with it; how old the cut is, the takeover says.
             Cause::Start => now.saturating_sub(self.settings.period),
         };
-        self.owed = 0;
+        (self.owed, self.open) = (0, 0);
         self.pacer.start(self.settings.phase.unwrap_or(ran), ran);
         self.began = Some(began);
     }
@@ -304,7 +309,8 @@ impl<T: Pod> Node<T> {
             may_act: self.member.may_act(),
         });
         self.region.count(Counter::TicksMissed, missed);
-        Cycle { dt, plant: held.plant.saturating_add(dt), missed, takeover }
+        let since = dt + self.open * self.settings.period;
+        Cycle { dt, plant: held.plant.saturating_add(since), missed, takeover }
     }
 
     fn lead(&mut self, cycle: Cycle) -> Lead<'_, T> {
@@ -321,20 +327,21 @@ impl<T: Pod> Node<T> {
         }
     }
 
-    pub(crate) fn publish(&mut self, plant: u64) -> (Published, bool) {
+    pub(crate) fn publish(&mut self, cycle: &Cycle) -> (Published, bool) {
         self.began = None;
         let Self { region, member, tracker, link, .. } = self;
         let published = member
-            .commit(region, &mut **tracker, (plant, clock::now()), &mut **link)
+            .commit(region, &mut **tracker, (cycle.plant, clock::now()), &mut **link)
             .expect("a lead exists only while this node leads, and nothing is heard meanwhile");
         link.flush();
         region.settle(false);
         region.set_phase(Phase::Idle);
-        (published, member.may_act())
+        self.open = if published.open { self.open + cycle.missed + 1 } else { 0 };
+        (published, self.member.may_act())
     }
 
     pub(crate) fn abandon(&mut self, cycle: &Cycle) {
-        self.owed = cycle.missed + 1;
+        self.owed = cycle.missed + 1 + std::mem::take(&mut self.open);
         self.region.roll_back();
         self.tracker.reset();
         self.region.count(Counter::Abandoned, 1);
@@ -345,6 +352,11 @@ impl<T: Pod> Node<T> {
         bytemuck::from_bytes(&self.region.live()[..size_of::<T>()])
     }
 
+    /// The last cut. (The live memory of a standby that is being filled is no cut's.)
+    pub(crate) fn image(&self) -> &T {
+        bytemuck::from_bytes(&self.region.image()[..size_of::<T>()])
+    }
+
     pub(crate) fn live_mut(&mut self) -> &mut T {
         bytemuck::from_bytes_mut(self.region.live_mut())
     }
@@ -352,7 +364,7 @@ impl<T: Pod> Node<T> {
     /// Why there is nothing to do.
     #[must_use]
     pub fn why(&self) -> Why {
-        self.member.why(&self.region)
+        self.member.why(&self.region, clock::now())
     }
 
     /// The last committed or applied cut.
@@ -364,7 +376,7 @@ impl<T: Pod> Node<T> {
     /// The state held, of cut [`cut`](Self::cut). Whether it may be led from, [`state`](Self::state) says.
     #[must_use]
     pub fn held(&self) -> &T {
-        self.live()
+        self.image()
     }
 
     /// Cold, joining, hot or primary.

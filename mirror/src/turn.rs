@@ -153,11 +153,15 @@ impl<'a, T: Pod> Lead<'a, T> {
 
     /// Publishes the cycle: what changed is sealed as the next cut, sent, and moved into the image.
     ///
+    /// A cycle of more frames than `cycle.send_frames`, or than the link takes, leaves with this commit and the next ones.
+    /// Until it has left, those make no cut of their own ([`Receipt::is_open`]): what they wrote belongs to the cut that comes
+    /// next. To drop a lead then undoes all since the last cut.
+    ///
     /// # Errors
     /// None at present; a reign that ended while the step ran will be told here. The cycle is then rolled back.
     pub fn commit(mut self) -> Result<Receipt<'a, T>, LoopError> {
         let node = self.node.take().expect("a lead is committed once");
-        let (published, may_act) = node.publish(self.cycle.plant);
+        let (published, may_act) = node.publish(&self.cycle);
         Ok(Receipt { node, published, may_act })
     }
 }
@@ -187,7 +191,7 @@ impl<T: Pod> Drop for Lead<'_, T> {
     }
 }
 
-/// A committed cycle. Reads as the state that was committed (and, with `track = marked`, as what was written unmarked).
+/// A committed cycle. Reads as the state that was committed (or is still [open](Self::is_open); and, with `track = marked`, as what was written unmarked).
 pub struct Receipt<'a, T: Pod> {
     node: &'a Node<T>,
     published: Published,
@@ -216,13 +220,19 @@ impl<T: Pod> Receipt<'_, T> {
         Token(self.published.cut)
     }
 
-    /// The cut it made.
+    /// The cut it made; if it made none, the last.
     #[must_use]
     pub fn cut(&self) -> Cut {
         self.published.cut
     }
 
-    /// Lines that changed, frames sent, frames refused.
+    /// No cut was made: the cycle before is still leaving, and what this one wrote belongs to the next cut.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.published.open
+    }
+
+    /// Lines that changed, frames sent, frames that have not left yet.
     #[must_use]
     pub fn published(&self) -> &Published {
         &self.published
@@ -275,6 +285,6 @@ impl<'a, T: Pod> View<'a, T> {
 impl<T: Pod> Deref for View<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
-        self.node.live()
+        self.node.image()
     }
 }

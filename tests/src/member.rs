@@ -76,18 +76,17 @@ impl Station {
         let (region, _) = unsafe { Region::attach(base, map.total, map, &who) }.expect("new memory");
         let mut members = [0; MAX_MEMBERS];
         members[..3].copy_from_slice(&[1, 2, 3]);
+        let ids = Ids { group: GROUP, layout: 0, node: id };
         let settings = Settings {
-            ids: Ids { group: GROUP, layout: 0, node: id },
-            layout,
             members,
             silence: SILENCE,
             patience: 2 * SILENCE,
             status_every: SILENCE,
             pause: SILENCE / 20,
-            max_age: 1,
-            frame_bytes: FRAME,
+            max_age: MaxAge { cycles: 1, time: SILENCE },
             begin_alone: true,
             nonce: u32::from(id),
+            ..Settings::usual(ids, layout, SILENCE / 5, FRAME)
         };
         let wire = Wire { frame: [0; FRAME], sent: vec![] };
         Self { region, member: Member::new(settings, &map, 0), wire, _memory: memory }
@@ -103,7 +102,7 @@ impl Station {
                 return;
             }
         }
-        panic!("it does not lead: {:?}", self.member.why(&self.region));
+        panic!("it does not lead: {:?}", self.member.why(&self.region, 0));
     }
 
     /// Commits a cycle after `step` ran on the live memory; gives its cut and its frames.

@@ -3,7 +3,7 @@
 use super::header::{Header, MAGIC};
 use super::map::{MAX_RECORDS, Map, PAGE};
 use super::record::Fill;
-use super::{CutInfo, Phase, Region, store};
+use super::{CutInfo, Phase, Region, WHOLE, store};
 use crate::layout::Layout;
 use crate::line::{LINE, Run};
 use crate::planted::{self, Bug};
@@ -207,10 +207,13 @@ impl Region {
         if redone {
             let fill = Fill { runs: runs as usize, lines: lines as usize };
             let at = self.map.record_of(header.cuts[(open % 2) as usize].load().cut.cycle);
-            if open != done.wrapping_add(1) || !self.record_is_sound(at, fill) {
+            let whole = runs == WHOLE;
+            if open != done.wrapping_add(1) || !(whole || self.record_is_sound(at, fill)) {
                 return Err(AttachError::Damaged { open, done, lines });
             }
-            self.fills[at] = if planted::is(Bug::NotRedone) { Fill::default() } else { fill };
+            if !whole {
+                self.fills[at] = if planted::is(Bug::NotRedone) { Fill::default() } else { fill };
+            }
             self.settle(false);
         }
         let info = self.committed();

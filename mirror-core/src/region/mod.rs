@@ -19,7 +19,8 @@
 //!
 //! A successor that attaches finds one of two things. `open == done`: the image is cut `cuts[done % 2]`, whole, whatever
 //! the record holds. `open == done + 1`: the record is whole, because it was stored before `open`; moving it
-//! again gives the same image however far the first move came. In both cases the live memory is then replaced by the image: a
+//! again gives the same image however far the first move came. (A standby that was filled line by line seals its whole live
+//! memory in the place of a record: nothing writes there before `done`.) In both cases the live memory is then replaced by the image: a
 //! half-run step leaves no trace. Anything else was not written by this code and is refused.
 //! A process that dies loses no store it has executed, so program order is all that this needs; the release stores and
 //! fences keep the compiler to it, and let readers on other cores see the same order.
@@ -65,6 +66,9 @@ struct Move<'a> {
     stamps: &'a [AtomicU64],
     live: &'a mut [u8],
 }
+
+/// In the place of a record's length: what was sealed is the whole live memory.
+const WHOLE: u64 = u64::MAX;
 
 /// A region that this process owns.
 #[derive(Debug)]
@@ -124,7 +128,7 @@ impl Region {
         self.part(self.map.image, self.map.bytes())
     }
 
-    /// In which cycle line `line` last changed; 0: never. Cycles of different epochs compare by the lineage only.
+    /// In which cycle line `line` last changed, or a later one; 0: never. Cycles of different epochs compare by the lineage only.
     #[must_use]
     pub fn stamp(&self, line: usize) -> u64 {
         assert!(line < self.map.lines, "line {line} of {}", self.map.lines);
@@ -191,14 +195,6 @@ impl Region {
         record.lines()
     }
 
-    /// Takes the whole live memory into the record of `cycle`, begun anew.
-    pub fn capture_all(&mut self, cycle: u64) -> usize {
-        self.fills[self.map.record_of(cycle)] = Fill::default();
-        let (mut record, live, _) = self.split(cycle);
-        record.push(0, live);
-        record.lines()
-    }
-
     /// What the record of `cycle` holds, to be sent. The caller knows that it is that cycle's.
     #[must_use]
     pub fn recorded(&self, cycle: u64) -> Source<'_> {
@@ -208,9 +204,34 @@ impl Region {
         Source { runs, packed: self.part(self.map.packed(at), fill.lines * LINE) }
     }
 
+    /// Puts one line into the live memory, which then is no cut's until all of it is sealed
+    /// ([`seal_live`](Self::seal_live)) or undone ([`roll_back`](Self::roll_back)).
+    pub(crate) fn stage(&mut self, line: usize, bytes: &[u8]) {
+        store::private(self.part_mut(self.map.live + line * LINE, LINE), bytes);
+    }
+
+    /// As [`stage`](Self::stage), with the `at`-th line of the record of `cycle`.
+    pub(crate) fn stage_recorded(&mut self, cycle: u64, at: usize, line: usize) {
+        let (Recorder { packed, .. }, ..) = self.split(cycle);
+        let mut bytes = [0; LINE];
+        bytes.copy_from_slice(&packed[at * LINE..][..LINE]);
+        self.stage(line, &bytes);
+    }
+
+    /// Seals the whole live memory as cut `info.cut`: what [`settle`](Self::settle) then moves is all of it.
+    pub fn seal_live(&mut self, info: &CutInfo) {
+        self.seal_as(info, [WHOLE, WHOLE]);
+    }
+
     /// Seals the record of cycle `info.cut.cycle` as cut `info.cut`: the commit has happened. [`settle`](Self::settle) must follow before
     /// anything else is recorded.
     pub fn seal(&mut self, info: &CutInfo) {
+        let fill = self.fills[self.map.record_of(info.cut.cycle)];
+        let fill = if planted::is(Bug::LengthAfterSeal) { Fill::default() } else { fill };
+        self.seal_as(info, [fill.runs as u64, fill.lines as u64]);
+    }
+
+    fn seal_as(&mut self, info: &CutInfo, record: [u64; 2]) {
         let header = self.header();
         let next = header.open.0.load(Relaxed).wrapping_add(1);
         debug_assert_eq!(
@@ -218,10 +239,9 @@ impl Region {
             header.done.0.load(Relaxed),
             "settle comes before the next seal"
         );
-        let fill = self.fills[self.map.record_of(info.cut.cycle)];
-        let fill = if planted::is(Bug::LengthAfterSeal) { Fill::default() } else { fill };
-        store::word(&header.record.0[0], fill.runs as u64, Relaxed);
-        store::word(&header.record.0[1], fill.lines as u64, Relaxed);
+        for (word, value) in header.record.0.iter().zip(record) {
+            store::word(word, value, Relaxed);
+        }
         for (word, value) in header.cuts[(next % 2) as usize].words(info) {
             store::word(word, value, Relaxed);
         }
@@ -241,6 +261,27 @@ impl Region {
             return;
         }
         let cycle = header.cuts[(sealed % 2) as usize].load().cut.cycle;
+        if header.record.0[0].load(Relaxed) == WHOLE {
+            self.settle_live(cycle);
+        } else {
+            self.settle_record(cycle, live_too);
+        }
+        let header = self.header();
+        store::word(&header.done.0, sealed, Release);
+        // The next record must not begin to overwrite this one before `done` says that it is moved.
+        fence(Release);
+    }
+
+    fn settle_live(&mut self, cycle: u64) {
+        let Move { image, stamps, live, .. } = self.moving(cycle);
+        store::shared_lines(image, live);
+        for stamp in stamps {
+            // When each line last changed is not known here: not later than this.
+            store::word(stamp, cycle, Relaxed);
+        }
+    }
+
+    fn settle_record(&mut self, cycle: u64, live_too: bool) {
         let Move { runs, mut packed, image, stamps, live } = self.moving(cycle);
         for run in runs {
             let (start, count) = (run.start as usize, run.count as usize);
@@ -255,10 +296,6 @@ impl Region {
                 store::private(&mut live[start * LINE..][..count * LINE], bytes);
             }
         }
-        let header = self.header();
-        store::word(&header.done.0, sealed, Release);
-        // The next record must not begin to overwrite this one before `done` says that it is moved.
-        fence(Release);
     }
 
     /// Everything that the move of a cycle's record touches.

@@ -70,12 +70,8 @@ counters! {
     Late = "late",
     /// Frames that do not fit the cycle that they say they belong to.
     Unfit = "unfit",
-    /// Frames that a standby without a whole state could not use.
-    Unusable = "unusable",
-    /// Times that a cycle was missed and the standby became cold.
+    /// Times that a cycle could be healed no more and the standby began to be swept.
     Gaps = "gaps",
-    /// Cycles sent whole, because somebody asked.
-    FullCycles = "full_cycles",
     /// Takeovers.
     Takeovers = "takeovers",
     /// Takeovers refused, because this standby did not hold a whole recent cut.
@@ -98,6 +94,12 @@ counters! {
     DataTaken = "data_taken",
     /// Status frames of members.
     StatusTaken = "status_taken",
+    /// Sweep frames that filled lines.
+    SweepTaken = "sweep_taken",
+    /// Sweep frames sent.
+    FramesSwept = "frames_swept",
+    /// Commits that made no cut, because the cycle before had not left yet.
+    OpenCycles = "open_cycles",
 }
 
 impl Counter {
@@ -118,16 +120,16 @@ impl Counter {
         Counter::Own,
         Counter::Late,
         Counter::Unfit,
-        Counter::Unusable,
         Counter::DataTaken,
         Counter::StatusTaken,
+        Counter::SweepTaken,
     ];
 
     /// Of [`OUTCOMES`](Self::OUTCOMES), those of frames that are no member's, or damaged: one for each [`Reject`].
     pub const REJECTS: &'static [Counter] = Self::OUTCOMES.split_at(9).0;
 
     /// Of [`OUTCOMES`](Self::OUTCOMES), those of frames that have no effect.
-    pub const REFUSED: &'static [Counter] = Self::OUTCOMES.split_at(Self::OUTCOMES.len() - 2).0;
+    pub const REFUSED: &'static [Counter] = Self::OUTCOMES.split_at(Self::OUTCOMES.len() - 3).0;
 }
 
 const _: () = assert!(Counter::ALL.len() <= PAGE / 8);
@@ -159,8 +161,8 @@ pub enum EventKind {
     Opened = 1,
     /// A complete cut is held; `a`: cycles that took.
     Hot = 2,
-    /// A cycle was missed; `a`: the newest cycle heard.
-    Cold = 3,
+    /// This member is behind, or lacks lines, and may not lead; `a`: the newest cycle heard.
+    Behind = 3,
     /// This node leads; `a`: age of the cut in nanoseconds.
     Led = 4,
     /// A newer epoch ended this node's reign; `a`: that epoch.

@@ -3,7 +3,7 @@
 //! Bytes 0..8 are each compared with one allowed value; bytes 16.. are covered by the checksum in 8..16. So no
 //! single flipped bit anywhere in a frame goes unseen.
 
-use super::{DataHeader, Reject, Runs, Status, put_u32, put_u64, u32_at, u64_at};
+use super::{DataHeader, Reject, Runs, Status, SweepHeader, put_u32, put_u64, u32_at, u64_at};
 use crate::planted::{self, Bug};
 use crate::{Epoch, checksum};
 
@@ -53,7 +53,9 @@ pub enum FrameKind {
     Data = 1,
     /// What a member holds and wants.
     Status = 2,
-    // 3 is kept for frames of the role rules, 4 for repairs, 5 for parity.
+    // 3 is kept for frames of the role rules, 5 for parity.
+    /// How a part of the region stands.
+    Sweep = 4,
 }
 
 /// Whose frames these are: the same in every frame that a member sends.
@@ -87,6 +89,12 @@ impl Sender {
         self.ids
     }
 
+    /// The number of the last transmission.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// The header of the next transmission.
     pub(crate) fn header(&mut self, epoch: Epoch, sent: u64) -> Header {
         self.sequence += 1;
@@ -115,12 +123,23 @@ pub enum Frame<'a> {
     Data(Header, DataHeader, Runs<'a>),
     /// What a member holds and wants.
     Status(Header, Status),
+    /// How a part of the region stands.
+    Sweep(Header, SweepHeader, Runs<'a>),
+}
+
+impl Frame<'_> {
+    /// The fields that every frame has.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        let (Self::Data(header, ..) | Self::Status(header, _) | Self::Sweep(header, ..)) = self;
+        header
+    }
 }
 
 impl Header {
     /// Writes header and checksum around a body that already stands in `frame[BODY..]`. The frame's length must fit
     /// 16 bits.
-    pub(super) fn seal(&self, kind: FrameKind, flags: u8, frame: &mut [u8]) {
+    pub(super) fn seal(&self, kind: FrameKind, frame: &mut [u8]) {
         let length = u16::try_from(frame.len()).expect("links carry at most MAX_FRAME bytes");
         put_u32(frame, AT_MAGIC, MAGIC);
         frame[AT_VERSION] = VERSION;
@@ -128,7 +147,7 @@ impl Header {
         frame[AT_LENGTH..AT_CHECK].copy_from_slice(&length.to_le_bytes());
         frame[AT_TAG..AT_KIND].fill(0);
         frame[AT_KIND] = kind as u8;
-        frame[AT_FLAGS] = flags;
+        frame[AT_FLAGS] = 0; // no kind has any yet
         frame[AT_NODE] = self.ids.node;
         frame[AT_ZERO2] = 0;
         put_u32(frame, AT_KEY, 0);
@@ -192,6 +211,10 @@ impl<'a> Frame<'a> {
                 Ok(Frame::Data(header, data, runs))
             }
             k if k == FrameKind::Status as u8 => Ok(Frame::Status(header, Status::decode(bytes)?)),
+            k if k == FrameKind::Sweep as u8 => {
+                let (sweep, runs) = SweepHeader::decode(&header, flags, bytes, lines)?;
+                Ok(Frame::Sweep(header, sweep, runs))
+            }
             kind => Err(Reject::Kind(kind)),
         }
     }

@@ -6,13 +6,16 @@
 mod header;
 mod runs;
 mod status;
+mod sweep;
 mod wants;
 
 pub use header::{Frame, FrameKind, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VERSION, own_node_offset};
-pub(crate) use runs::CycleWriter;
-pub use runs::{DataHeader, Runs, RunsIter, Source, frames_needed, lines_per_frame, most_frames};
+pub(crate) use runs::{Cursor, CycleWriter};
+pub use runs::{DataHeader, Runs, RunsIter, Slice, Source, frames_needed, lines_per_frame, most_frames};
 pub use status::{Status, SyncState};
-pub use wants::{MAX_WANTS, Want, Wants};
+pub use sweep::SweepHeader;
+pub(crate) use sweep::SweepWriter;
+pub use wants::{MAX_RANGES, MAX_WANTS, SweepWant, Want, Wants};
 
 /// Why a frame was not taken. One counter stands for each cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,7 @@
 //!
 //! All frames of a cycle but the last have the link's full length, so that a kernel can segment them; what a run's
 //! end leaves free is zero and reads as an empty run. A cycle without changes is one frame without runs: the
-//! heartbeat.
+//! heartbeat. Sweep frames carry their lines in the same way.
 
 use super::header::BODY;
 use super::{FrameKind, Header, Reject, put_u32, put_u64, u32_at, u64_at};
@@ -16,17 +16,18 @@ const AT_PLANT: usize = BODY + 24;
 const AT_INDEX: usize = BODY + 32;
 const AT_COUNT: usize = BODY + 36;
 const AT_DIGEST: usize = BODY + 40;
+const AT_SINCE: usize = BODY + 48;
+const AT_SLICE_FIRST: usize = BODY + 56;
+const AT_SLICE_LINES: usize = BODY + 60;
+const AT_SLICE_DIGEST: usize = BODY + 64;
 /// Where the runs begin.
-const RUNS: usize = BODY + 48;
-const RUN_HEADER: usize = 8;
+const RUNS: usize = BODY + 72;
+pub(super) const RUN_HEADER: usize = 8;
 
-const _: () = assert!(RUNS == 128);
+const _: () = assert!(RUNS == 152);
 
 /// Cycles and control times stay below this, so that nothing that is added to one wraps: 292 years in nanoseconds.
-const MOST: u64 = 1 << 63;
-
-/// The frame belongs to a cycle that carries every line of the region.
-const FLAG_FULL: u8 = 1;
+pub(super) const MOST: u64 = 1 << 63;
 
 /// The fields of a data frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +42,31 @@ pub struct DataHeader {
     pub index: u32,
     /// How many frames the cycle has, at least 1.
     pub count: u32,
-    /// The cycle carries every line, so it makes a whole state out of nothing.
-    pub full: bool,
+    /// The cycle carries every line that changed in `(since, cycle]`: usually the cycle before, an earlier one when lines of
+    /// earlier cycles ride along. Not below `base.cycle`.
+    pub since: u64,
+    /// The sum of the digests of the lines that the cycle carries.
+    pub digest: u64,
+    /// Some lines of the region and their digest as of this cycle, one slice after the other.
+    pub slice: Slice,
 }
 
-/// The runs of a checked data frame.
+/// Lines of the region and their digest as of the cycle that tells it; no lines: none is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// The first line.
+    pub first: u32,
+    /// How many.
+    pub lines: u32,
+    /// The sum of their digests.
+    pub digest: u64,
+}
+
+/// The runs of a checked frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Runs<'a> {
-    bytes: &'a [u8],
-    lines: usize,
+    pub(super) bytes: &'a [u8],
+    pub(super) lines: usize,
 }
 
 impl<'a> Runs<'a> {
@@ -74,7 +91,7 @@ impl<'a> IntoIterator for Runs<'a> {
     }
 }
 
-/// Iterator over the runs of a data frame.
+/// Iterator over the runs of a frame.
 #[derive(Clone, Debug)]
 pub struct RunsIter<'a> {
     bytes: &'a [u8],
@@ -112,9 +129,15 @@ impl DataHeader {
             plant: u64_at(bytes, AT_PLANT),
             index: u32_at(bytes, AT_INDEX),
             count: u32_at(bytes, AT_COUNT),
-            full: flags & FLAG_FULL != 0,
+            since: u64_at(bytes, AT_SINCE),
+            digest: u64_at(bytes, AT_DIGEST),
+            slice: Slice {
+                first: u32_at(bytes, AT_SLICE_FIRST),
+                lines: u32_at(bytes, AT_SLICE_LINES),
+                digest: u64_at(bytes, AT_SLICE_DIGEST),
+            },
         };
-        if flags & !FLAG_FULL != 0 {
+        if flags != 0 {
             return Err(field("flags", flags as u64));
         }
         if header.epoch <= data.base.epoch {
@@ -130,6 +153,12 @@ impl DataHeader {
         if data.plant >= MOST {
             return Err(field("plant time", data.plant));
         }
+        if data.since < data.base.cycle || data.since >= data.cycle {
+            return Err(field("since", data.since));
+        }
+        if u64::from(data.slice.first) + u64::from(data.slice.lines) > lines as u64 {
+            return Err(field("slice", data.slice.first.into()));
+        }
         // Every frame of a cycle carries a line at least, but for the heartbeat; so a region bounds the count.
         if data.count == 0 || data.count as usize > lines.max(1) {
             return Err(field("count", data.count as u64));
@@ -137,7 +166,7 @@ impl DataHeader {
         if data.index >= data.count {
             return Err(field("index", data.index as u64));
         }
-        let carried = check_runs(&bytes[RUNS..], lines)?;
+        let carried = check_runs(&bytes[RUNS..], 0..lines as u64)?;
         if carried == 0 && data.count > 1 {
             return Err(field("runs", 0));
         }
@@ -145,18 +174,18 @@ impl DataHeader {
     }
 }
 
-/// Walks all runs before any is used; gives the number of lines carried.
-fn check_runs(bytes: &[u8], lines: usize) -> Result<usize, Reject> {
+/// Walks all runs before any is used; gives the number of lines carried. They lie within `lines`.
+pub(super) fn check_runs(bytes: &[u8], lines: core::ops::Range<u64>) -> Result<usize, Reject> {
     let mut at = 0;
     let mut carried = 0;
     // Ascending and apart: so no frame carries more lines than the region has, or one twice.
-    let mut free_from = 0u64;
+    let mut free_from = lines.start;
     while at + RUN_HEADER <= bytes.len() {
         let (start, count) = (u32_at(bytes, at) as u64, u32_at(bytes, at + 4) as u64);
         if count == 0 {
             break;
         }
-        if start < free_from || start + count > lines as u64 {
+        if start < free_from || start + count > lines.end {
             return Err(Reject::Field { field: "run", value: start });
         }
         at += RUN_HEADER + count as usize * LINE;
@@ -180,7 +209,7 @@ pub struct Source<'a> {
 
 /// How far a [`Source`] has been sent.
 #[derive(Clone, Copy, Debug, Default)]
-struct Cursor {
+pub(crate) struct Cursor {
     run: usize,
     /// Lines of that run already taken.
     taken: u32,
@@ -263,6 +292,16 @@ impl<'a> CycleWriter<'a> {
         Self { source, data: DataHeader { index: 0, count, ..data }, cursor: Cursor::default() }
     }
 
+    /// Goes on where [`at`](Self::at) of another was; `data` has index and count.
+    pub(crate) fn resume(source: Source<'a>, data: DataHeader, cursor: Cursor) -> Self {
+        Self { source, data, cursor }
+    }
+
+    /// How far it has come.
+    pub(crate) fn at(&self) -> (DataHeader, Cursor) {
+        (self.data, self.cursor)
+    }
+
     pub(crate) fn frames(&self) -> u32 {
         self.data.count
     }
@@ -297,8 +336,12 @@ impl<'a> CycleWriter<'a> {
         put_u64(head, AT_PLANT, self.data.plant);
         put_u32(head, AT_INDEX, self.data.index);
         put_u32(head, AT_COUNT, self.data.count);
-        put_u64(head, AT_DIGEST, 0);
-        header.seal(FrameKind::Data, if self.data.full { FLAG_FULL } else { 0 }, &mut frame[..length]);
+        put_u64(head, AT_DIGEST, self.data.digest);
+        put_u64(head, AT_SINCE, self.data.since);
+        put_u32(head, AT_SLICE_FIRST, self.data.slice.first);
+        put_u32(head, AT_SLICE_LINES, self.data.slice.lines);
+        put_u64(head, AT_SLICE_DIGEST, self.data.slice.digest);
+        header.seal(FrameKind::Data, &mut frame[..length]);
         self.data.index += 1;
         Some(length)
     }

@@ -1,13 +1,14 @@
 //! Status frames: what a member holds and wants.
 
 use super::header::BODY;
-use super::wants::{self, Wants};
-use super::{FrameKind, Header, Reject, put_u64, u64_at};
+use super::wants::{self, SweepWant, Wants};
+use super::{FrameKind, Header, Reject, put_u32, put_u64, u32_at, u64_at};
 use crate::layout::{Layout, NAME};
 use crate::{Cut, Epoch};
 
 const AT_STATE: usize = BODY;
-const AT_WANTS: usize = BODY + 1;
+const AT_FLAGS: usize = BODY + 1;
+const AT_LACKS: usize = BODY + 4;
 const AT_HELD_EPOCH: usize = BODY + 8;
 const AT_HELD_CYCLE: usize = BODY + 16;
 const AT_NEWEST: usize = BODY + 24;
@@ -15,12 +16,12 @@ const AT_LAYOUT_BYTES: usize = BODY + 32;
 const AT_LAYOUT_NAME: usize = BODY + 40;
 const AT_SEEN: usize = AT_LAYOUT_NAME + NAME;
 const AT_WANTS_LIST: usize = AT_SEEN + 8;
-/// Length of a status frame; a later, longer one of the same version is read as far as this.
-const LENGTH: usize = AT_WANTS_LIST + wants::BYTES;
+const AT_SINCE: usize = AT_WANTS_LIST + wants::BYTES;
+/// Least length of a status frame; the ranges of a sweep follow, as many as there are.
+const LENGTH: usize = AT_SINCE + 8;
 
 const _: () = assert!(LENGTH <= super::MIN_FRAME);
 
-const WANTS_FULL: u8 = 1;
 const MAY_LEAD: u8 = 2;
 
 /// How much of the state a member holds.
@@ -72,8 +73,8 @@ pub struct Status {
     pub held: Cut,
     /// The newest cycle it heard of.
     pub newest: u64,
-    /// It asks the primary for a cycle that carries every line.
-    pub wants_full: bool,
+    /// Lines of the region that it does not hold as they stand in any cut of this reign.
+    pub lacks: u32,
     /// It would lead from what it holds, if nobody else did.
     pub may_lead: bool,
     /// Its layout, with the name for people.
@@ -82,6 +83,8 @@ pub struct Status {
     pub seen: u64,
     /// Frames that it lacks.
     pub wants: Wants,
+    /// Parts of the region that it lacks.
+    pub sweep: SweepWant,
 }
 
 impl Status {
@@ -98,11 +101,12 @@ impl Status {
             state,
             held: Cut { epoch: Epoch(u64_at(bytes, AT_HELD_EPOCH)), cycle: u64_at(bytes, AT_HELD_CYCLE) },
             newest: u64_at(bytes, AT_NEWEST),
-            wants_full: bytes[AT_WANTS] & WANTS_FULL != 0,
-            may_lead: bytes[AT_WANTS] & MAY_LEAD != 0,
+            lacks: u32_at(bytes, AT_LACKS),
+            may_lead: bytes[AT_FLAGS] & MAY_LEAD != 0,
             layout: Layout::from_parts(hash, u64_at(bytes, AT_LAYOUT_BYTES), name),
             seen: u64_at(bytes, AT_SEEN),
-            wants: wants::decode(&bytes[AT_WANTS_LIST..LENGTH]),
+            wants: wants::decode(&bytes[AT_WANTS_LIST..AT_SINCE]),
+            sweep: SweepWant::decode(u64_at(bytes, AT_SINCE), &bytes[LENGTH..]),
         })
     }
 
@@ -110,15 +114,18 @@ impl Status {
     pub(crate) fn encode(&self, header: &Header, frame: &mut [u8]) -> usize {
         frame[BODY..LENGTH].fill(0);
         frame[AT_STATE] = self.state as u8;
-        frame[AT_WANTS] = u8::from(self.wants_full) * WANTS_FULL + u8::from(self.may_lead) * MAY_LEAD;
+        frame[AT_FLAGS] = u8::from(self.may_lead) * MAY_LEAD;
+        put_u32(frame, AT_LACKS, self.lacks);
         put_u64(frame, AT_HELD_EPOCH, self.held.epoch.0);
         put_u64(frame, AT_HELD_CYCLE, self.held.cycle);
         put_u64(frame, AT_NEWEST, self.newest);
         put_u64(frame, AT_LAYOUT_BYTES, self.layout.bytes);
         frame[AT_LAYOUT_NAME..][..NAME].copy_from_slice(self.layout.name_bytes());
         put_u64(frame, AT_SEEN, self.seen);
-        wants::encode(&self.wants, &mut frame[AT_WANTS_LIST..LENGTH]);
-        header.seal(FrameKind::Status, 0, &mut frame[..LENGTH]);
-        LENGTH
+        wants::encode(&self.wants, &mut frame[AT_WANTS_LIST..AT_SINCE]);
+        put_u64(frame, AT_SINCE, self.sweep.since);
+        let length = LENGTH + self.sweep.encode(&mut frame[LENGTH..]);
+        header.seal(FrameKind::Status, &mut frame[..length]);
+        length
     }
 }

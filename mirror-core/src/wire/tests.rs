@@ -16,16 +16,17 @@ fn ids() -> Ids {
     Ids { group: 7, layout: 9, node: 1 }
 }
 
-fn data(cycle: u64, full: bool) -> DataHeader {
+fn data(cycle: u64, since: u64) -> DataHeader {
     let base = Cut { epoch: Epoch::new(1, 1, 1), cycle: 10 };
-    DataHeader { base, cycle, plant: 123, index: 0, count: 0, full }
+    let slice = Slice { first: 3, lines: 4, digest: 5 };
+    DataHeader { base, cycle, plant: 123, index: 0, count: 0, since, digest: 6, slice }
 }
 
 /// The frames of a cycle that carries `runs`, each line filled with a pattern of its number.
 fn encode(runs: &[Run], frame_bytes: usize) -> Vec<Vec<u8>> {
     let packed: Vec<u8> = runs.iter().flat_map(|r| r.start..r.end()).flat_map(pattern).collect();
     let mut sender = Sender::new(ids());
-    let mut writer = CycleWriter::new(Source { runs, packed: &packed }, data(11, false), frame_bytes);
+    let mut writer = CycleWriter::new(Source { runs, packed: &packed }, data(11, 10), frame_bytes);
     let mut frames = vec![];
     let mut memory = vec![0xaa; frame_bytes];
     while let Some(length) = writer.next(&sender.header(Epoch::new(2, 1, 2), 55), &mut memory) {
@@ -131,7 +132,7 @@ fn a_cycle_without_changes_is_one_short_frame() {
     let frames = encode(&[], FRAME);
     assert_eq!(frames.len(), 1);
     let Ok(Frame::Data(_, data, runs)) = Frame::decode(&frames[0], LINES) else { panic!() };
-    assert_eq!((data.index, data.count, runs.lines(), frames[0].len()), (0, 1, 0, 128));
+    assert_eq!((data.index, data.count, runs.lines(), frames[0].len()), (0, 1, 0, 152));
 }
 
 /// A good frame with one field overwritten.
@@ -159,17 +160,21 @@ fn impossible_values_are_named() {
     assert_eq!(field(with(112, &99u32.to_le_bytes())), "index");
     assert_eq!(field(with(116, &[0; 4])), "count");
     assert_eq!(field(with(116, &(LINES as u32 + 1).to_le_bytes())), "count");
-    assert_eq!(field(with(128, &(LINES as u32 - 3).to_le_bytes())), "run");
-    assert_eq!(field(with(128, &u32::MAX.to_le_bytes())), "run");
-    assert_eq!(field(with(132, &1000u32.to_le_bytes())), "run length");
-    assert_eq!(field(with(132, &[0; 4])), "runs");
+    assert_eq!(field(with(128, &9u64.to_le_bytes())), "since");
+    assert_eq!(field(with(128, &11u64.to_le_bytes())), "since");
+    assert_eq!(field(with(136, &(LINES as u32 - 3).to_le_bytes())), "slice");
+    assert_eq!(field(with(136, &u32::MAX.to_le_bytes())), "slice");
+    assert_eq!(field(with(152, &(LINES as u32 - 3).to_le_bytes())), "run");
+    assert_eq!(field(with(152, &u32::MAX.to_le_bytes())), "run");
+    assert_eq!(field(with(156, &1000u32.to_le_bytes())), "run length");
+    assert_eq!(field(with(156, &[0; 4])), "runs");
 }
 
 #[test]
 fn runs_that_overlap_or_go_back_are_refused() {
     let mut frame = encode(&[Run { start: 5, count: 1 }, Run { start: 8, count: 1 }], FRAME).remove(0);
     for start in [0u32, 5] {
-        let second = 128 + 8 + LINE;
+        let second = 152 + 8 + LINE;
         frame[second..second + 4].copy_from_slice(&start.to_le_bytes());
         reseal(&mut frame);
         assert!(matches!(Frame::decode(&frame, LINES), Err(Reject::Field { field: "run", .. })));
@@ -182,7 +187,7 @@ fn a_status_comes_back_as_it_was_sent() {
         state: SyncState::Joining,
         held: Cut { epoch: Epoch::new(4, 2, 9), cycle: 77 },
         newest: 80,
-        wants_full: true,
+        lacks: 512,
         may_lead: true,
         layout: Layout::from_parts(9, 4096, *Layout::new("press 4", 4096).name_bytes()),
         seen: 1234,
@@ -192,12 +197,102 @@ fn a_status_comes_back_as_it_was_sent() {
             all: i == 3,
             bits: 5 << i,
         }),
+        sweep: sweep_want(MAX_RANGES as u32),
     };
-    let mut memory = [0xaa; MIN_FRAME];
+    let mut memory = [0xaa; 1472];
     let length = status.encode(&Sender::new(ids()).header(Epoch::new(4, 2, 9), 1), &mut memory);
     let Ok(Frame::Status(header, decoded)) = Frame::decode(&memory[..length], 1) else { panic!() };
     assert_eq!((decoded, header.ids), (status, ids()));
     memory[80] = 0;
     reseal(&mut memory[..length]);
     assert!(matches!(Frame::decode(&memory[..length], 1), Err(Reject::Field { field: "state", value: 0 })));
+}
+
+fn sweep_want(ranges: u32) -> SweepWant {
+    let mut want = SweepWant { since: 60, ..SweepWant::default() };
+    for (i, range) in want.ranges.iter_mut().take(ranges as usize).enumerate() {
+        *range = Run { start: 10 * i as u32, count: 3 };
+    }
+    want
+}
+
+#[test]
+fn a_small_frame_carries_as_many_ranges_as_fit() {
+    let status = Status {
+        state: SyncState::Joining,
+        held: Cut::NONE,
+        newest: 80,
+        lacks: 512,
+        may_lead: false,
+        layout: Layout::from_parts(9, 4096, *Layout::new("press 4", 4096).name_bytes()),
+        seen: 1234,
+        wants: Wants::default(),
+        sweep: sweep_want(MAX_RANGES as u32),
+    };
+    let mut memory = [0xaa; MIN_FRAME];
+    let length = status.encode(&Sender::new(ids()).header(Epoch::new(4, 2, 9), 1), &mut memory);
+    let Ok(Frame::Status(_, decoded)) = Frame::decode(&memory[..length], 1) else { panic!() };
+    assert_eq!(decoded.sweep, sweep_want(6));
+}
+
+/// A chunk of lines 10 to 29, of which those given are carried.
+fn sweep(lines: &[u32], frame: &mut [u8]) -> (SweepHeader, usize) {
+    let base = Cut { epoch: Epoch::new(1, 1, 1), cycle: 10 };
+    let sweep = SweepHeader { base, cycle: 12, plant: 55, since: 4, first: 10, lines: 20 };
+    let mut writer = SweepWriter::new(frame);
+    let all = lines.iter().all(|&line| writer.push(line, &pattern(line)));
+    assert!(all, "they fit");
+    let length = writer.finish(&Sender::new(ids()).header(Epoch::new(2, 1, 2), 55), &sweep);
+    (sweep, length)
+}
+
+#[test]
+fn a_chunk_comes_back_as_it_was_sent() {
+    let lines = [10, 11, 12, 15, 20, 21, 29];
+    let mut memory = [0xaa; FRAME];
+    let (sent, length) = sweep(&lines, &mut memory);
+    let Ok(Frame::Sweep(header, got, runs)) = Frame::decode(&memory[..length], LINES) else { panic!() };
+    assert_eq!((got, header.ids, runs.lines()), (sent, ids(), lines.len()));
+    let mut seen = vec![];
+    for (run, bytes) in runs {
+        for (line, bytes) in (run.start..run.end()).zip(bytes.chunks(LINE)) {
+            assert_eq!(bytes, &pattern(line)[..]);
+            seen.push(line);
+        }
+    }
+    assert_eq!(seen, lines);
+}
+
+#[test]
+fn a_chunk_takes_no_more_lines_than_fit() {
+    let mut memory = [0; MIN_FRAME];
+    let mut writer = SweepWriter::new(&mut memory);
+    let fit = (0..).take_while(|&line| writer.push(line * 2, &pattern(line))).count();
+    assert_eq!(fit, (MIN_FRAME - 128) / (8 + LINE));
+}
+
+#[test]
+fn chunks_that_no_correct_member_sends_are_refused_by_field() {
+    let mut memory = [0; FRAME];
+    let (_, length) = sweep(&[10, 29], &mut memory);
+    let field = |at: usize, value: &[u8]| {
+        let mut frame = memory[..length].to_vec();
+        frame[at..at + value.len()].copy_from_slice(value);
+        reseal(&mut frame);
+        match Frame::decode(&frame, LINES) {
+            Err(Reject::Field { field, .. }) => field,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(field(33, &[1]), "flags");
+    assert_eq!(field(56, &[0; 8]), "epoch");
+    assert_eq!(field(96, &10u64.to_le_bytes()), "cycle");
+    assert_eq!(field(96, &u64::MAX.to_le_bytes()), "cycle");
+    assert_eq!(field(104, &u64::MAX.to_le_bytes()), "plant time");
+    assert_eq!(field(112, &13u64.to_le_bytes()), "since");
+    assert_eq!(field(120, &(LINES as u32).to_le_bytes()), "lines");
+    assert_eq!(field(120, &u32::MAX.to_le_bytes()), "lines");
+    assert_eq!(field(124, &[0; 4]), "lines");
+    assert_eq!(field(124, &[19]), "run", "a line outside of the range");
+    assert_eq!(field(120, &[11]), "run", "a line outside of the range");
 }

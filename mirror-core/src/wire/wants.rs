@@ -1,6 +1,7 @@
 //! What a standby lacks, as it stands in its status.
 
 use super::{put_u32, put_u64, u32_at, u64_at};
+use crate::Run;
 
 /// Bytes of one entry.
 const ENTRY: usize = 24;
@@ -53,5 +54,58 @@ pub(super) fn encode(wants: &Wants, bytes: &mut [u8]) {
         put_u32(entry, 8, want.first);
         put_u32(entry, 12, u32::from(want.all));
         put_u64(entry, 16, want.bits);
+    }
+}
+
+/// Bytes of one range.
+const RANGE: usize = 8;
+/// The most ranges of a status; a small frame carries fewer.
+pub const MAX_RANGES: usize = 64;
+
+/// Parts of the region that a standby lacks: a sweep of them since cycle `since` would help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepWant {
+    /// What it holds of these lines is right as of this cycle; 0: it knows nothing of them.
+    pub since: u64,
+    /// The parts, in the order in which they would best come. The first without lines ends the list.
+    pub ranges: [Run; MAX_RANGES],
+}
+
+impl Default for SweepWant {
+    fn default() -> Self {
+        Self { since: 0, ranges: [Run::default(); MAX_RANGES] }
+    }
+}
+
+impl SweepWant {
+    /// The ranges in their order.
+    pub fn iter(&self) -> impl Iterator<Item = Run> {
+        self.ranges.iter().copied().take_while(|range| range.count > 0)
+    }
+
+    /// Whether anything is wanted.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.ranges[0].count > 0
+    }
+
+    /// Reads as many ranges as are there.
+    pub(super) fn decode(since: u64, bytes: &[u8]) -> Self {
+        let mut want = Self { since, ..Self::default() };
+        for (range, entry) in want.ranges.iter_mut().zip(bytes.chunks_exact(RANGE)) {
+            *range = Run { start: u32_at(entry, 0), count: u32_at(entry, 4) };
+        }
+        want
+    }
+
+    /// Writes as many ranges as fit, and gives the bytes used.
+    pub(super) fn encode(&self, bytes: &mut [u8]) -> usize {
+        let mut used = 0;
+        for (range, entry) in self.iter().zip(bytes.chunks_exact_mut(RANGE)) {
+            put_u32(entry, 0, range.start);
+            put_u32(entry, 4, range.count);
+            used += RANGE;
+        }
+        used
     }
 }

@@ -7,6 +7,7 @@ use super::options::Options;
 use super::rng::Rng;
 use super::workload::Step;
 use mirror_core::region::{Counter, Found, Identity, Map, Reader};
+use mirror_core::standby::MaxAge;
 use mirror_core::takeover::{MAX_MEMBERS, Settings};
 use mirror_core::track::{Diff, Marked};
 use mirror_core::wire::Ids;
@@ -218,17 +219,15 @@ fn layout(options: &Options) -> Layout {
 #[must_use]
 pub fn settings(options: &Options, id: u8, nonce: u32) -> Settings {
     let Options { period, silence, patience, status_every, .. } = *options;
+    let ids = Ids { group: GROUP, layout: 0, node: id };
     Settings {
-        ids: Ids { group: GROUP, layout: 0, node: id },
-        layout: layout(options),
         members: [0; MAX_MEMBERS],
         silence: silence * period,
         patience: patience * period,
         status_every: status_every * period,
-        pause: period / 8,
-        max_age: options.max_age,
-        frame_bytes: options.frame as usize,
-        begin_alone: false,
+        max_age: MaxAge { cycles: options.max_age, time: silence * period },
+        send_budget: options.send as u32,
         nonce,
+        ..Settings::usual(ids, layout(options), period, options.frame as usize)
     }
 }

@@ -1,0 +1,128 @@
+//! Sweep frames: how a part of the region stands, for those who cannot be healed by single frames.
+//!
+//! A chunk says of a range of lines: as of cycle `cycle` these have changed since `since`, and look so; the others of the
+//! range have not changed since then. With `since` 0 the others were never written: they are zero.
+
+use super::header::BODY;
+use super::runs::{MOST, RUN_HEADER, Runs, check_runs};
+use super::{FrameKind, Header, Reject, put_u32, put_u64, u32_at, u64_at};
+use crate::line::{self, LINE};
+use crate::{Cut, Epoch};
+
+const AT_BASE_EPOCH: usize = BODY;
+const AT_BASE_CYCLE: usize = BODY + 8;
+const AT_CYCLE: usize = BODY + 16;
+const AT_PLANT: usize = BODY + 24;
+const AT_SINCE: usize = BODY + 32;
+const AT_FIRST: usize = BODY + 40;
+const AT_LINES: usize = BODY + 44;
+/// Where the runs begin.
+const RUNS: usize = BODY + 48;
+
+/// The fields of a sweep frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepHeader {
+    /// The cut that the reign began from.
+    pub base: Cut,
+    /// The lines are as of this cycle of the reign, or of its base.
+    pub cycle: u64,
+    /// Control time of that cycle, nanoseconds.
+    pub plant: u64,
+    /// Lines of the range that are not carried have not changed since this cycle.
+    pub since: u64,
+    /// The first line of the range.
+    pub first: u32,
+    /// How many lines the range has, at least 1.
+    pub lines: u32,
+}
+
+impl SweepHeader {
+    pub(super) fn decode<'a>(
+        header: &Header,
+        flags: u8,
+        bytes: &'a [u8],
+        lines: usize,
+    ) -> Result<(Self, Runs<'a>), Reject> {
+        let field = |field, value| Reject::Field { field, value };
+        if bytes.len() < RUNS {
+            return Err(Reject::Truncated { got: bytes.len(), said: RUNS });
+        }
+        let sweep = Self {
+            base: Cut { epoch: Epoch(u64_at(bytes, AT_BASE_EPOCH)), cycle: u64_at(bytes, AT_BASE_CYCLE) },
+            cycle: u64_at(bytes, AT_CYCLE),
+            plant: u64_at(bytes, AT_PLANT),
+            since: u64_at(bytes, AT_SINCE),
+            first: u32_at(bytes, AT_FIRST),
+            lines: u32_at(bytes, AT_LINES),
+        };
+        if flags != 0 {
+            return Err(field("flags", flags as u64));
+        }
+        if header.epoch <= sweep.base.epoch || header.epoch.node() != header.ids.node {
+            return Err(field("epoch", header.epoch.0));
+        }
+        if sweep.cycle <= sweep.base.cycle || sweep.cycle >= MOST {
+            return Err(field("cycle", sweep.cycle));
+        }
+        if sweep.plant >= MOST {
+            return Err(field("plant time", sweep.plant));
+        }
+        if sweep.since > sweep.cycle {
+            return Err(field("since", sweep.since));
+        }
+        let (first, end) = (u64::from(sweep.first), u64::from(sweep.first) + u64::from(sweep.lines));
+        if sweep.lines == 0 || end > lines as u64 {
+            return Err(field("lines", sweep.lines.into()));
+        }
+        let carried = check_runs(&bytes[RUNS..], first..end)?;
+        Ok((sweep, Runs { bytes: &bytes[RUNS..], lines: carried }))
+    }
+}
+
+/// Writes one chunk line by line.
+#[derive(Debug)]
+pub(crate) struct SweepWriter<'a> {
+    frame: &'a mut [u8],
+    used: usize,
+    /// Where the header of the last run stands, and the line that would join it.
+    run: Option<(usize, u32)>,
+}
+
+impl<'a> SweepWriter<'a> {
+    pub(crate) fn new(frame: &'a mut [u8]) -> Self {
+        Self { frame, used: RUNS, run: None }
+    }
+
+    /// Adds a line above all before it; `false`: it does not fit.
+    pub(crate) fn push(&mut self, line: u32, bytes: &[u8]) -> bool {
+        let joins = self.run.filter(|&(_, next)| next == line);
+        let head = if joins.is_some() { 0 } else { RUN_HEADER };
+        let Some(room) = self.frame.get_mut(self.used..self.used + head + LINE) else { return false };
+        line::copy(&mut room[head..], bytes);
+        let (at, count) = match joins {
+            Some((at, _)) => (at, u32_at(self.frame, at + 4) + 1),
+            None => {
+                put_u32(self.frame, self.used, line);
+                (self.used, 1)
+            }
+        };
+        put_u32(self.frame, at + 4, count);
+        self.run = Some((at, line + 1));
+        self.used += head + LINE;
+        true
+    }
+
+    /// Writes the header around the lines, and gives the frame's length.
+    pub(crate) fn finish(self, header: &Header, sweep: &SweepHeader) -> usize {
+        let Self { frame, used, .. } = self;
+        put_u64(frame, AT_BASE_EPOCH, sweep.base.epoch.0);
+        put_u64(frame, AT_BASE_CYCLE, sweep.base.cycle);
+        put_u64(frame, AT_CYCLE, sweep.cycle);
+        put_u64(frame, AT_PLANT, sweep.plant);
+        put_u64(frame, AT_SINCE, sweep.since);
+        put_u32(frame, AT_FIRST, sweep.first);
+        put_u32(frame, AT_LINES, sweep.lines);
+        header.seal(FrameKind::Sweep, &mut frame[..used]);
+        used
+    }
+}
