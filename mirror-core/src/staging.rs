@@ -38,8 +38,10 @@ pub(crate) struct Staging {
     start: u64,
     /// The greatest cycle as of which a chunk was taken.
     high: u64,
-    /// Where the last chunk ended: what lies behind comes last.
+    /// Where the last chunk ended: what lies before it comes last.
     cursor: u32,
+    /// How often was asked.
+    asked: u32,
 }
 
 impl Staging {
@@ -54,6 +56,7 @@ impl Staging {
             start: 0,
             high: 0,
             cursor: 0,
+            asked: 0,
         }
     }
 
@@ -207,15 +210,19 @@ impl Staging {
         filled
     }
 
-    /// What to ask for: first the lines of which something is known, those behind the last chunk heard before the others.
-    pub(crate) fn want(&self) -> SweepWant {
+    /// What to ask for, what lies behind the last chunk heard before the rest. Mostly the lines of which something is known,
+    /// because little of them will have changed; now and then the others, or those would wait for as long as cycles go missing.
+    pub(crate) fn want(&mut self) -> SweepWant {
         let mut want = SweepWant::default();
+        self.asked = self.asked.wrapping_add(1);
         let known = |word: usize| self.lacks[word] & !self.unknown[word];
-        if (0..self.lacks.len()).any(|word| known(word) != 0) {
+        let unknown = |word: usize| self.lacks[word] & self.unknown[word];
+        let any = |of: &dyn Fn(usize) -> u64| (0..self.lacks.len()).any(|word| of(word) != 0);
+        if any(&known) && !(self.asked.is_multiple_of(4) && any(&unknown)) {
             want.since = self.since;
             list(&mut want.ranges, self.lines, self.cursor as usize, known);
         } else if self.lacking > 0 {
-            list(&mut want.ranges, self.lines, self.cursor as usize, |word| self.lacks[word]);
+            list(&mut want.ranges, self.lines, self.cursor as usize, unknown);
         }
         want
     }

@@ -426,7 +426,7 @@ impl Standby {
 
     /// Parts of the region to ask for.
     #[must_use]
-    pub fn sweep_wanted(&self) -> SweepWant {
+    pub fn sweep_wanted(&mut self) -> SweepWant {
         self.staging.want()
     }
 

@@ -47,7 +47,7 @@ pub struct Config {
     /// An operator's word: lead from the cut found in memory although this node, or its last incarnation, knew of cycles that
     /// it does not hold (default false: it refuses). For the day on which nobody else can.
     pub lead_from_old: bool,
-    /// Cycles that are kept to be sent again, and that a standby may be behind before it needs a whole state, 1 to 64;
+    /// Cycles that are kept to be sent again, and that a standby may be behind before it has to be swept, 2 to 64;
     /// the same on all members. Each takes as much memory as the state. `None` (default): as many as 256 KiB hold, at least 2.
     pub records: Option<u32>,
     /// Cycles that a node listens for when it starts, before it leads a silent group; at least `silence_cycles` times
@@ -197,7 +197,7 @@ impl Config {
         within("cycle.max_age_cycles", self.max_age_cycles as u64, 0, 1000)?;
         within("cycle.max_age_us", self.max_age_us.unwrap_or(1), 1, 3_600_000_000)?;
         within("cycle.send_frames", self.send_frames as u64, 1, 1_000_000)?;
-        within("cycle.records", self.records.unwrap_or(1) as u64, 1, 64)?;
+        within("cycle.records", self.records.unwrap_or(2) as u64, 2, 64)?;
         let patience = self.silence_cycles as u64 * (self.members.len() as u64).max(2);
         within("cycle.patience_cycles", self.patience_cycles as u64, patience, 1_000_000)?;
         within("cycle.deadline_us", self.deadline_us, 1, 3_600_000_000)?;

@@ -4,6 +4,7 @@
 use std::ptr::NonNull;
 
 use mirror_core::region::{Identity, Map, PAGE};
+use mirror_core::standby::MaxAge;
 use mirror_core::takeover::{MAX_MEMBERS, Settings};
 use mirror_core::track::Diff;
 use mirror_core::wire::{Ids, SyncState};

@@ -259,7 +259,7 @@ impl Cluster {
                 accounting::balanced(up, place, node.given)?;
                 // What spoils a region without a new cut is found here.
                 if (self.stats.periods + place as u64).is_multiple_of(16) && up.cycle.is_none() {
-                    torn::region(&self.history, &up.region, place)?;
+                    torn::region(&self.history, &up.region, place, up.is_settled())?;
                 }
             }
         }
@@ -324,7 +324,7 @@ impl Cluster {
     pub(super) fn look_at(&mut self, place: usize) -> Check {
         let node = &mut self.nodes[place];
         let Some(up) = &node.up else { return Ok(()) };
-        torn::region(&self.history, &up.region, place)?;
+        torn::region(&self.history, &up.region, place, up.is_settled())?;
         self.backwards.exposed(place, up.region.cut())?;
         self.progress.exposed(place);
         if self.reads.chance(self.options.read_ppm)

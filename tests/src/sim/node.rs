@@ -10,7 +10,7 @@ use mirror_core::region::{Counter, Found, Identity, Map, Reader};
 use mirror_core::standby::MaxAge;
 use mirror_core::takeover::{MAX_MEMBERS, Settings};
 use mirror_core::track::{Diff, Marked};
-use mirror_core::wire::Ids;
+use mirror_core::wire::{Ids, SyncState};
 use mirror_core::{Cut, Epoch, FrameSink, Layout, Member, Region, Tracker};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -55,6 +55,8 @@ pub struct Cycle {
     pub cut: Cut,
     /// Its control time.
     pub plant: u64,
+    /// Periods since the turn before.
+    pub passed: u64,
     /// What it wrote.
     pub step: Step,
 }
@@ -75,6 +77,10 @@ pub struct Running {
     pub tick: Nanos,
     /// The cycle that a stall interrupted.
     pub cycle: Option<Cycle>,
+    /// Steps that have run since the last cut, and whose commits made none.
+    pub open: Vec<Step>,
+    /// Periods since the last cut that these took.
+    pub open_periods: u64,
     /// When it last looked, by its clock.
     pub looked: Nanos,
     /// When it last came back from an absence that T4 forbids to accuse after.
@@ -174,6 +180,8 @@ impl Node {
             reign: None,
             tick: 0,
             cycle: None,
+            open: vec![],
+            open_periods: 0,
             looked: local,
             back: local,
             committed: None,
@@ -200,6 +208,19 @@ impl Node {
 }
 
 impl Running {
+    /// Whether the live memory is to equal the last cut.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.open.is_empty() && matches!(self.member.state(), SyncState::Hot | SyncState::Primary)
+    }
+
+    /// What was written since the last cut is undone.
+    pub fn undo(&mut self) {
+        self.tracker.reset();
+        self.open.clear();
+        self.open_periods = 0;
+    }
+
     /// The sum of counters.
     #[must_use]
     pub fn sum(&self, counters: &[Counter]) -> u64 {

@@ -58,6 +58,8 @@ options! {
     records,
     /// Cycles that a leader may know of and lack.
     max_age,
+    /// Frames of a cycle that a commit sends at most.
+    send,
     /// What a cycle writes: see [`Dirty`].
     dirty,
     /// Lines that a cycle writes at most, in the kinds `Few` and `Bursts`.
@@ -165,8 +167,9 @@ impl Options {
             status_every: r.range(2, 20),
             frame: r.pick(&[512, 600, 1472, 1472, 9000]),
             marked: r.below(2),
-            records: 1 + r.below(8),
+            records: 2 + r.below(7),
             max_age: r.below(3),
+            send: r.pick(&[1_000_000, 1_000_000, 1_000_000, 20, 5, 2]),
             dirty: r.pick(&[0, 1, 1, 1, 2, 3, 3]),
             dirty_lines: r.log_range(1, lines),
             inbox: 4096,

@@ -42,8 +42,8 @@ stats! {
     periods,
     /// Cycles committed.
     commits,
-    /// Of these, full ones.
-    full,
+    /// Commits that made no cut, because the last was still leaving.
+    open,
     /// Cuts applied by standbys.
     cuts,
     /// Frames heard.

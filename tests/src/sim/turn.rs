@@ -10,7 +10,7 @@ use super::cluster::{Cluster, Post};
 use super::history::Entry;
 use super::network::{Mishap, Nature, Parcel};
 use super::node::Cycle;
-use super::workload::Step;
+use super::workload::{Step, all_runs};
 use mirror_core::Cut;
 use mirror_core::takeover::{Heard, Takeover};
 use mirror_core::wire::{Frame, frames_needed};
@@ -74,6 +74,9 @@ impl Cluster {
         let held = up.region.cut();
         let heard = up.member.hear(&mut up.region, &parcel.bytes, local);
         node.given += 1;
+        if matches!(heard, Heard::Fenced(_)) {
+            up.undo();
+        }
         // What comes of a reign that another has ended was never to be followed.
         if !refusable
             && let Ok(Frame::Data(header, data, _)) = Frame::decode(&parcel.bytes, up.region.map().lines)
@@ -122,7 +125,7 @@ impl Cluster {
         let (seen, state, listened) = (up.region.epoch_seen(), up.member.state(), local - up.back);
         let newest = up.newest;
         if let Some(takeover) = up.member.poll(&up.region, local, drained) {
-            up.tracker.reset();
+            up.undo();
             (up.reign, up.tick, up.committed) = (Some((takeover.epoch, takeover.cut)), local, None);
             let disturbed = self.peace.node[place];
             let o = &self.options;
@@ -183,8 +186,11 @@ impl Cluster {
         up.tick += passed * o.period;
         let held = up.region.committed();
         let cut = Cut { epoch, cycle: held.cut.cycle + 1 };
-        let step = Step::new(self.seed, cut, &o);
-        let cycle = Cycle { cut, plant: held.plant + passed * o.period, step };
+        // Every turn its own step, also those that make no cut.
+        let turn = Cut { epoch, cycle: cut.cycle + ((up.open.len() as u64) << 40) };
+        let step = Step::new(self.seed, turn, &o);
+        let plant = held.plant + (passed + up.open_periods) * o.period;
+        let cycle = Cycle { cut, plant, passed, step };
         let faults = &mut node.faults;
         let (abandon, crash, stall) = (
             faults.chance(o.abandon_ppm) && !calm,
@@ -206,13 +212,13 @@ impl Cluster {
                 return Ok(());
             }
             up.region.roll_back();
-            up.tracker.reset();
+            up.undo();
             // Several in a row are a silence, and whoever takes over is right.
             self.peace.any = self.now;
             return self.look_at(place);
         }
         cycle.step.run(live, |at, bytes| tracker.mark(at, bytes));
-        if fuse == Some(Fuse::Captured) {
+        if fuse == Some(Fuse::Captured) && up.open.is_empty() {
             let next = up.region.cut().cycle + 1;
             up.region.capture(&mut *up.tracker, next);
             self.crash(place);
@@ -233,38 +239,52 @@ impl Cluster {
         let node = &mut self.nodes[place];
         let local = node.clock.local(self.now);
         let Some(up) = &mut node.up else { return Ok(()) };
-        let Cycle { cut, plant, step } = cycle;
+        let Cycle { cut, plant, passed, step } = cycle;
         let before = up.region.committed();
         let (seen, base) = (up.region.epoch_seen(), up.reign.map_or(Cut::NONE, |reign| reign.1));
-        self.reigns.commits(place, cut, seen, (before.plant, plant))?;
-        let model = self.history.get(before.cut);
-        let mut bytes = model.expect("what is held was looked at").bytes.clone();
-        step.run(&mut bytes[..o.state_bytes()], |_, _| {});
-        self.history.commit(cut, Entry { bytes, base, plant, by: place, at: self.now })?;
         let refuses = node.faults.chance(o.refuse_ppm) && !calm;
         up.wire.room = if refuses { node.faults.below(8) as usize } else { usize::MAX };
         let done = up.member.commit(&mut up.region, &mut *up.tracker, (plant, local), &mut up.wire);
+        let Some(done) = done else {
+            let what = format!("node {} committed nothing where {cut} was due", place + 1);
+            return Err(Violation { checker: "reign", what });
+        };
+        up.open.push(step);
+        up.open_periods += passed;
+        if !done.open {
+            self.reigns.commits(place, cut, seen, (before.plant, plant))?;
+            let model = self.history.get(before.cut);
+            let mut bytes = model.expect("what is held was looked at").bytes.clone();
+            for step in &up.open {
+                step.run(&mut bytes[..o.state_bytes()], |_, _| {});
+            }
+            self.history.commit(cut, Entry { bytes, base, plant, by: place, at: self.now })?;
+        }
         let quiet = up.committed.replace(local).map(|last| local - last);
         Reigns::acts(place, up.member.may_act(), quiet.unwrap_or(0), silence)?;
-        let made = done.as_ref().map(|done| done.cut);
-        if made != Some(cut) {
-            let what = format!("node {} committed {made:?} where {cut} was due", place + 1);
-            return Err(Violation { checker: "reign", what });
-        }
+        let due = if done.open { before.cut } else { cut };
+        ensure(done.cut == due, "reign", || {
+            format!("node {} committed {} where {due} was due", place + 1, done.cut)
+        })?;
         let frames = up.wire.sent.len() as u64;
         self.trace.note(
             self.now,
             [21, place as u64, cut.cycle, frames],
-            format_args!("node {} commits {cut}: {frames} frames, {fuse:?}", place + 1),
+            format_args!("node {} commits {done:?}, {fuse:?}", place + 1),
         );
-        self.stats.commits += 1;
-        self.stats.full += u64::from(done.as_ref().is_some_and(|done| done.full));
+        self.stats.commits += u64::from(!done.open);
+        self.stats.open += u64::from(done.open);
         if let Some(Fuse::Sealed(left)) = fuse {
             up.wire.sent.truncate(left.min(frames) as usize);
             self.flush(place);
-            self.backwards.exposed(place, cut)?;
+            self.backwards.exposed(place, due)?;
             self.crash(place);
             return Ok(());
+        }
+        let own = frames_needed(&all_runs(&up.open), o.frame as usize).into();
+        if !done.open {
+            up.open.clear();
+            up.open_periods = 0;
         }
         // Two cycles at once, as after a stall, may arrive in any order.
         let overtakes = self.expect.overtaking_is_loss && quiet.is_some_and(|quiet| quiet <= 2 * o.jitter);
@@ -273,17 +293,16 @@ impl Cluster {
                 self.peace.broken(to, self.now, if refuses { Mishap::Outage } else { Mishap::Single });
             }
         }
-        let own = frames_needed(&step.runs(), o.frame as usize).into();
-        if let Some(done) = &done {
-            self.repair.sent(done, (own, frames), self.expect.extra)?;
-        }
+        self.repair.sent(&done, (own, frames), o.send)?;
         self.flush(place);
         if let Some(up) = &mut self.nodes[place].up {
             up.region.settle(false);
         }
         let nodes = &self.nodes;
         let (outage, most) = (self.peace.outage, self.expect.progress);
-        self.progress.committed(cut.epoch, outage, most, |place| nodes[place].up.is_some())?;
+        if !done.open {
+            self.progress.committed(cut.epoch, outage, most, |place| nodes[place].up.is_some())?;
+        }
         self.look_at(place)
     }
 }

@@ -67,17 +67,20 @@ impl Step {
         let lines = self.lines[..self.lines.len().div_ceil(2)].to_vec();
         Self { cut: self.cut, lines }.run(state, wrote);
     }
+}
 
-    /// What it writes, as runs.
-    #[must_use]
-    pub fn runs(&self) -> Vec<Run> {
-        let mut runs: Vec<Run> = vec![];
-        for &line in &self.lines {
-            match runs.last_mut() {
-                Some(last) if last.end() == line => last.count += 1,
-                _ => runs.push(Run { start: line, count: 1 }),
-            }
+/// What these write, as runs.
+#[must_use]
+pub fn all_runs(steps: &[Step]) -> Vec<Run> {
+    let mut lines: Vec<u32> = steps.iter().flat_map(|step| step.lines.iter().copied()).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    let mut runs: Vec<Run> = vec![];
+    for line in lines {
+        match runs.last_mut() {
+            Some(last) if last.end() == line => last.count += 1,
+            _ => runs.push(Run { start: line, count: 1 }),
         }
-        runs
     }
+    runs
 }

@@ -34,7 +34,7 @@ impl Before {
             state: member.state(),
             leader: member.leader(),
             // A starting node may say that a foreign layout leads the group: that is all that it makes of it.
-            why: match member.why(region) {
+            why: match member.why(region, 0) {
                 Why::ForeignLayout | Why::Blank => Why::Starting,
                 why => why,
             },

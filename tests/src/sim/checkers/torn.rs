@@ -7,17 +7,19 @@ use mirror_core::{LINE, Region};
 
 const NAME: &str = "torn";
 
-/// The image is the cut that the region names, and the live memory equals it while no step runs.
+/// The image is the cut that the region names, and the live memory equals it, if it is `settled`: no step runs, nothing written waits
+/// for its cut, and no staging is being filled.
 ///
 /// # Errors
 /// The first line that differs.
-pub fn region(history: &History, region: &Region, place: usize) -> Check {
+pub fn region(history: &History, region: &Region, place: usize, settled: bool) -> Check {
     let info = region.committed();
     let id = place + 1;
     let Some(entry) = history.get(info.cut) else {
         return ensure(false, NAME, || format!("node {id} exposes {}, which nobody committed", info.cut));
     };
-    for (what, bytes) in [("image", region.image()), ("live memory", region.live())] {
+    let parts = [("image", region.image()), ("live memory", region.live())];
+    for (what, bytes) in parts.into_iter().take(1 + usize::from(settled)) {
         ensure(bytes == entry.bytes, NAME, || {
             let line = first_difference(bytes, &entry.bytes);
             format!("the {what} of node {id} is not {}: line {line} differs", info.cut)
