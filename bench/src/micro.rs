@@ -128,17 +128,14 @@ impl Pair {
         let map = *theirs.map();
         let ids = |node| Ids { group: 1, layout: layout(work.region).hash, node };
         let settings = Settings {
-            ids: ids(2),
-            layout: layout(work.region),
             members: [1, 2, 0, 0, 0, 0, 0][..MAX_MEMBERS].try_into().expect("as many"),
             silence: u64::MAX / 4,
             patience: u64::MAX / 2,
             status_every: u64::MAX,
             pause: u64::MAX,
-            max_age: 1,
-            frame_bytes: FRAME,
             begin_alone: true,
             nonce: 2,
+            ..Settings::usual(ids(2), layout(work.region), 1_000_000, FRAME)
         };
         Self {
             ours: OwnRegion::new(work.region, 1),
@@ -148,7 +145,7 @@ impl Pair {
             sender: Sender::new(ids(1)),
             tracker: Marked::new(lines),
             member: Member::new(settings, &map, 0),
-            ring: Ring::new(map.records, lines, FRAME),
+            ring: Ring::new(map.records, lines, FRAME, u32::MAX),
             tray: Tray::new(FRAME, lines.div_ceil(lines_per_frame(FRAME) - 4) + 1),
             work,
             cycle: 0,

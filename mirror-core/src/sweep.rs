@@ -69,7 +69,7 @@ impl Sweep {
         let since = since.min(committed.cut.cycle);
         let mut sent = 0;
         while sent < budget {
-            let Some((first, end)) = self.next(lines) else {
+            let Some(first) = self.next(lines) else {
                 (self.cursor, self.lap) = (0, sender.sequence());
                 self.wants = [SweepWant::default(); MAX_MEMBERS];
                 break;
@@ -77,7 +77,8 @@ impl Sweep {
             let Some(frame) = sink.lend() else { break };
             let mut writer = SweepWriter::new(frame);
             let mut line = first;
-            while line < end.min(first + SEARCH) {
+            // On beyond what is wanted here, while there is room: the next part that is may be near.
+            while line < lines.min(first + SEARCH) {
                 let at = line as usize;
                 if region.stamp(at) > since && !writer.push(at as u32, &region.image()[at * LINE..][..LINE]) {
                     break;
@@ -102,13 +103,13 @@ impl Sweep {
         sent
     }
 
-    /// The next lines that somebody lacks, from the cursor on.
-    fn next(&self, lines: u64) -> Option<(u64, u64)> {
+    /// The next line that somebody lacks, from the cursor on.
+    fn next(&self, lines: u64) -> Option<u64> {
         let ranges = self.wants.iter().flat_map(SweepWant::iter);
         let ranges = ranges.map(|range| {
             let start = u64::from(range.start);
             (start.max(self.cursor), (start + u64::from(range.count)).min(lines))
         });
-        ranges.filter(|(start, end)| start < end).min()
+        ranges.filter(|(start, end)| start < end).map(|(start, _)| start).min()
     }
 }

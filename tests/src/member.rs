@@ -51,6 +51,10 @@ pub struct Station {
     pub member: Member,
     /// What it sends.
     pub wire: Wire,
+    /// Every cut that it committed, and its bytes.
+    pub committed: Vec<(Cut, Vec<u8>)>,
+    /// When it last spoke.
+    said: u64,
     /// What the region points into: dropped after it, and reached through it alone.
     _memory: Vec<Page>,
 }
@@ -90,7 +94,8 @@ impl Station {
             ..Settings::usual(ids, layout, SILENCE / 5, FRAME)
         };
         let wire = Wire { frame: [0; FRAME], sent: vec![] };
-        Self { region, member: Member::new(settings, &map, 0), wire, _memory: memory }
+        let member = Member::new(settings, &map, 0);
+        Self { region, member, wire, said: u64::MAX / 2, committed: vec![], _memory: memory }
     }
 
     /// Listens, hears nothing, and leads.
@@ -115,7 +120,25 @@ impl Station {
         let Self { region, member, wire, .. } = self;
         let published = member.commit(region, &mut Diff::new(), (1, 1), wire).expect("it leads");
         region.settle(false);
-        (published.cut, std::mem::take(&mut wire.sent))
+        let frames = std::mem::take(&mut wire.sent);
+        self.committed.push(self.exposed());
+        (published.cut, frames)
+    }
+
+    /// Takes frames, one after the other.
+    pub fn hear(&mut self, frames: &[Vec<u8>]) {
+        for frame in frames {
+            self.member.hear(&mut self.region, frame, 1);
+        }
+    }
+
+    /// What this primary sends when it hears what `standby` lacks.
+    pub fn swept_for(&mut self, standby: &mut Self) -> Vec<Vec<u8>> {
+        let status = standby.status();
+        let Self { region, member, wire, .. } = self;
+        member.hear(region, &status, 1);
+        member.answer(region, 1, wire);
+        std::mem::take(&mut wire.sent)
     }
 
     /// Its status frame.
@@ -123,7 +146,8 @@ impl Station {
     /// # Panics
     /// If it has none to send.
     pub fn status(&mut self) -> Vec<u8> {
-        assert!(self.member.talk(&self.region, u64::MAX / 2, &mut self.wire));
+        self.said += 2 * SILENCE;
+        assert!(self.member.talk(&self.region, self.said, &mut self.wire));
         self.wire.sent.pop().expect("it said that it sent one")
     }
 

@@ -32,7 +32,9 @@ const CYCLE: usize = 96;
 const PLANT: usize = 104;
 const INDEX: usize = 112;
 const COUNT: usize = 116;
-const RUN: usize = 128;
+const SINCE: usize = 128;
+const SLICE: usize = 136;
+const RUN: usize = 152;
 const STATUS_STATE: usize = 80;
 
 fn u32_at(frame: &[u8], at: usize) -> u32 {
@@ -82,6 +84,8 @@ enum Field {
     Index,
     Count,
     CountMore,
+    Since,
+    Slice,
     RunStart,
     RunCount,
     State,
@@ -91,7 +95,7 @@ fn bad() -> impl Strategy<Value = Bad> {
     use Field::*;
     let data = prop::sample::select(vec![
         Magic, Version, Kind, Flags, NodeZero, NodeOurs, Key, Group, Layout, Epoch, BaseEpoch, BaseCycle,
-        Cycle, Plant, Index, Count, CountMore, RunStart, RunCount,
+        Cycle, Plant, Index, Count, CountMore, Since, Slice, RunStart, RunCount,
     ]);
     let status = prop::sample::select(vec![Magic, Version, NodeZero, Key, Group, State]);
     prop_oneof![
@@ -126,11 +130,12 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             Counter::RejectVersion
         }
         Field::Kind => {
-            frame[KIND] = 3 + (value % 253) as u8;
+            // 0 and 3 stand for nothing, nor do those above 5.
+            frame[KIND] = [0, 3, 6 + (value % 250) as u8][value as usize % 3];
             Counter::RejectKind
         }
         Field::Flags => {
-            frame[FLAGS] |= 2 << (value % 7);
+            frame[FLAGS] |= 1 << (value % 8);
             Counter::RejectField
         }
         Field::NodeZero => {
@@ -191,6 +196,15 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             let count = u64::from(u32_at(frame, COUNT));
             put_u32(frame, COUNT, count + 1);
             Counter::Unfit
+        }
+        Field::Since => {
+            let cycle = u64::from_le_bytes(frame[CYCLE..CYCLE + 8].try_into().unwrap());
+            put(frame, SINCE, cycle + beyond);
+            Counter::RejectField
+        }
+        Field::Slice => {
+            put_u32(frame, SLICE, LINES as u64 + 1 + beyond);
+            Counter::RejectField
         }
         Field::RunStart => {
             // The last one, so that it is not the order of the runs that is wrong.

@@ -156,7 +156,7 @@ fn a_life(mut open: impl FnMut(u8) -> Node<Small>) {
     assert_eq!(second.counter(Counter::Takeovers), 1);
     let mut first = open(1);
     until(&mut [&mut first, &mut second], "a refill", |n| n[0].counter(Counter::Cuts) >= 60);
-    assert!(second.counter(Counter::FullCycles) >= 1);
+    assert!(second.counter(Counter::FramesSwept) >= 1);
     // Statistics are asked of the link now and then: that must have happened, too.
     let end = clock::now() + 150_000_000;
     until(&mut [&mut first, &mut second], "150 ms", |_| clock::now() > end);
