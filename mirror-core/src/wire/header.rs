@@ -196,3 +196,43 @@ impl<'a> Frame<'a> {
         }
     }
 }
+
+/// What tells one frame from another, for a link that hears each more than once. Read as it stands: of a frame that is not
+/// [sound](is_sound) it may say anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// The group that it says it belongs to.
+    pub group: u64,
+    /// The sender that it names.
+    pub node: u8,
+    /// The number of the transmission.
+    pub sequence: u64,
+    /// The checksum that it carries: of two sound frames with one checksum, all else is the same too, but for an accident
+    /// of probability 2^-32 (or somebody's purpose).
+    pub check: u64,
+}
+
+impl Glance {
+    /// `None`: too short for a frame, or not of this protocol.
+    #[must_use]
+    #[inline]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() >= BODY && u32_at(bytes, AT_MAGIC) == MAGIC).then(|| Self {
+            group: u64_at(bytes, AT_GROUP),
+            node: bytes[AT_NODE],
+            sequence: u64_at(bytes, AT_SEQUENCE),
+            check: u64_at(bytes, AT_CHECK),
+        })
+    }
+}
+
+/// Whether a frame is as it was sent, by its length and its checksum: what [`Frame::decode`] finds out first. What the frame
+/// says may still be refused.
+#[must_use]
+pub fn is_sound(bytes: &[u8]) -> bool {
+    bytes.len() >= BODY
+        && u32_at(bytes, AT_MAGIC) == MAGIC
+        && (bytes[AT_VERSION], bytes[AT_ZERO]) == (VERSION, 0)
+        && usize::from(u16::from_le_bytes([bytes[AT_LENGTH], bytes[AT_LENGTH + 1]])) == bytes.len()
+        && checksum::of_frame(&bytes[AT_TAG..]) == u64_at(bytes, AT_CHECK)
+}

@@ -8,7 +8,9 @@ mod runs;
 mod status;
 mod wants;
 
-pub use header::{Frame, FrameKind, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VERSION, own_node_offset};
+pub use header::{
+    Frame, FrameKind, Glance, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VERSION, is_sound, own_node_offset,
+};
 pub(crate) use runs::CycleWriter;
 pub use runs::{DataHeader, Runs, RunsIter, Source, frames_needed, lines_per_frame, most_frames};
 pub use status::{Status, SyncState};
