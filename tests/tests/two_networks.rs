@@ -172,6 +172,25 @@ fn a_network_that_cannot_be_opened_is_named() {
 }
 
 #[test]
+fn a_member_with_one_network_runs_with_one_that_has_two_which_says_so() {
+    let configs = [1, 2].map(|node| {
+        let mut config = config("two-networks-mixed", node, 29_208, ["lo", "lo"]);
+        config.second_link = config.second_link.filter(|_| node == 1);
+        config
+    });
+    let mut two = Two::new(configs, |_, config| Node::open(config).unwrap());
+    let silent = |node: &Node<Small>| Vec::from_iter(node.networks().map(|network| network.silent));
+    let end = Instant::now() + PATIENCE;
+    while silent(&two.lead) != [false, true] {
+        assert!(Instant::now() < end, "{:?}", silent(&two.lead));
+        two.cycle();
+    }
+    assert_eq!(silent(&two.follow), [false; 0]);
+    assert_eq!(two.told(), [vec![(EventKind::NetworkSilent, 2)], vec![]]);
+    assert_eq!(two.lead.networks().nth(1).unwrap().heard_at, 0);
+}
+
+#[test]
 fn one_network_has_no_health_apart() {
     let mut config = config("two-networks-one", 1, 29_206, ["lo", "lo"]);
     (config.second_link, config.place) = (None, Place::Anonymous);
