@@ -14,24 +14,24 @@ pub const MIN_FRAME: usize = 512;
 /// Most bytes in a frame: the length field has 16 bits, and a UDP datagram over IPv4 carries no more.
 pub const MAX_FRAME: usize = 65_507;
 
-const MAGIC: u32 = u32::from_le_bytes(*b"MIRR");
+pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"MIRR");
 
 // Where each field begins; PROTOCOL.md shows the same table.
-const AT_MAGIC: usize = 0;
-const AT_VERSION: usize = 4;
-const AT_ZERO: usize = 5;
-const AT_LENGTH: usize = 6;
-const AT_CHECK: usize = 8;
-const AT_TAG: usize = 16;
+pub(super) const AT_MAGIC: usize = 0;
+pub(super) const AT_VERSION: usize = 4;
+pub(super) const AT_ZERO: usize = 5;
+pub(super) const AT_LENGTH: usize = 6;
+pub(super) const AT_CHECK: usize = 8;
+pub(super) const AT_TAG: usize = 16;
 const AT_KIND: usize = 32;
 const AT_FLAGS: usize = 33;
-const AT_NODE: usize = 34;
+pub(super) const AT_NODE: usize = 34;
 const AT_ZERO2: usize = 35;
 const AT_KEY: usize = 36;
-const AT_GROUP: usize = 40;
+pub(super) const AT_GROUP: usize = 40;
 pub(super) const AT_LAYOUT: usize = 48;
 const AT_EPOCH: usize = 56;
-const AT_SEQUENCE: usize = 64;
+pub(super) const AT_SEQUENCE: usize = 64;
 const AT_SENT: usize = 72;
 /// Where the fields of a frame's kind begin.
 pub(super) const BODY: usize = 80;
@@ -195,44 +195,4 @@ impl<'a> Frame<'a> {
             kind => Err(Reject::Kind(kind)),
         }
     }
-}
-
-/// What tells one frame from another, for a link that hears each more than once. Read as it stands: of a frame that is not
-/// [sound](is_sound) it may say anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Glance {
-    /// The group that it says it belongs to.
-    pub group: u64,
-    /// The sender that it names.
-    pub node: u8,
-    /// The number of the transmission.
-    pub sequence: u64,
-    /// The checksum that it carries: of two sound frames with one checksum, all else is the same too, but for an accident
-    /// of probability 2^-32 (or somebody's purpose).
-    pub check: u64,
-}
-
-impl Glance {
-    /// `None`: too short for a frame, or not of this protocol.
-    #[must_use]
-    #[inline]
-    pub fn of(bytes: &[u8]) -> Option<Self> {
-        (bytes.len() >= BODY && u32_at(bytes, AT_MAGIC) == MAGIC).then(|| Self {
-            group: u64_at(bytes, AT_GROUP),
-            node: bytes[AT_NODE],
-            sequence: u64_at(bytes, AT_SEQUENCE),
-            check: u64_at(bytes, AT_CHECK),
-        })
-    }
-}
-
-/// Whether a frame is as it was sent, by its length and its checksum: what [`Frame::decode`] finds out first. What the frame
-/// says may still be refused.
-#[must_use]
-pub fn is_sound(bytes: &[u8]) -> bool {
-    bytes.len() >= BODY
-        && u32_at(bytes, AT_MAGIC) == MAGIC
-        && (bytes[AT_VERSION], bytes[AT_ZERO]) == (VERSION, 0)
-        && usize::from(u16::from_le_bytes([bytes[AT_LENGTH], bytes[AT_LENGTH + 1]])) == bytes.len()
-        && checksum::of_frame(&bytes[AT_TAG..]) == u64_at(bytes, AT_CHECK)
 }

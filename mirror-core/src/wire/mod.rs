@@ -3,14 +3,14 @@
 //! Contract: decoding is total. Any bytes at all give a [`Frame`] or a [`Reject`] that names the cause; nothing
 //! panics, nothing is applied by halves: every run of a data frame is checked before the first line is handed out.
 
+mod glance;
 mod header;
 mod runs;
 mod status;
 mod wants;
 
-pub use header::{
-    Frame, FrameKind, Glance, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VERSION, is_sound, own_node_offset,
-};
+pub use glance::{Glance, is_sound};
+pub use header::{Frame, FrameKind, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VERSION, own_node_offset};
 pub(crate) use runs::CycleWriter;
 pub use runs::{DataHeader, Runs, RunsIter, Source, frames_needed, lines_per_frame, most_frames};
 pub use status::{Status, SyncState};
