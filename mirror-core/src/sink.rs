@@ -14,7 +14,8 @@ pub trait FrameSink {
     /// Lends the memory of the next frame: exactly [`frame_bytes`](Self::frame_bytes) long, content unspecified.
     ///
     /// `None`: the queue is full and could not be emptied without waiting; the caller counts the frame as refused
-    /// and goes on. A lent frame that is not pushed is simply lent again.
+    /// and goes on. A lent frame that is not pushed is simply lent again, as it was
+    /// left.
     fn lend(&mut self) -> Option<&mut [u8]>;
 
     /// Queues the first `len` bytes of the frame lent last. `len` is at most [`frame_bytes`](Self::frame_bytes);

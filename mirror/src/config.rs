@@ -59,6 +59,10 @@ pub struct Config {
     pub track: Track,
     /// How frames travel.
     pub link: LinkConfig,
+    /// A second network of its own, on which every frame goes out too, so that either network may fail; the same on all
+    /// members (default: none). In a file: `[link.second]`, where all but address and interface are as in `[link]` unless
+    /// said otherwise. `frame_bytes` and `wait` are the same as the first's.
+    pub second_link: Option<LinkConfig>,
 }
 
 /// How changes are found.
@@ -125,6 +129,7 @@ impl Config {
                 wait: WaitMode::Block,
                 receive_buffer: None,
             },
+            second_link: None,
         }
     }
 
@@ -222,9 +227,27 @@ impl Config {
         if self.group.is_empty() {
             return bad("group.name", "", "name the group, the same on all members");
         }
+        let multicast = "give a multicast address, such as 239.255.77.1:7701 or [ff15::77]:7701";
         if !self.link.address.ip().is_multicast() {
-            let remedy = "give a multicast address, such as 239.255.77.1:7701 or [ff15::77]:7701";
-            return bad("link.address", &self.link.address.to_string(), remedy);
+            return bad("link.address", &self.link.address.to_string(), multicast);
+        }
+        let Some(second) = &self.second_link else { return Ok(()) };
+        within("link.second.ttl", second.ttl as u64, 0, 255)?;
+        if !second.address.ip().is_multicast() {
+            return bad("link.second.address", &second.address.to_string(), multicast);
+        }
+        if (second.address, &second.interface) == (self.link.address, &self.link.interface) {
+            let remedy = "name the interface of the second network, which shares nothing with the first";
+            return bad("link.second.interface", &second.interface, remedy);
+        }
+        if second.frame_bytes != self.link.frame_bytes {
+            let remedy = format!("leave it out, or give {} as in link.frame_bytes", self.link.frame_bytes);
+            return bad("link.second.frame_bytes", &second.frame_bytes.to_string(), &remedy);
+        }
+        if second.wait != self.link.wait {
+            let (value, first) = (format!("{:?}", second.wait), format!("{:?}", self.link.wait));
+            let remedy = format!("leave it out, or give \"{}\" as in link.wait", first.to_lowercase());
+            return bad("link.second.wait", &value.to_lowercase(), &remedy);
         }
         Ok(())
     }
@@ -359,6 +382,27 @@ struct LinkTable {
     frame_bytes: Option<usize>,
     wait: Option<Wait>,
     receive_buffer: Option<usize>,
+    second: Option<Box<LinkTable>>,
+}
+
+impl LinkTable {
+    /// What it does not say is as in `base`.
+    fn over(&self, base: &LinkConfig) -> LinkConfig {
+        LinkConfig {
+            address: self.address,
+            interface: self.interface.clone(),
+            ttl: self.ttl.unwrap_or(base.ttl),
+            loopback: self.loopback.unwrap_or(base.loopback),
+            frame_bytes: self.frame_bytes.unwrap_or(base.frame_bytes),
+            wait: match self.wait {
+                Some(Wait::Spin) => WaitMode::Spin,
+                Some(Wait::Yield) => WaitMode::Yield,
+                Some(Wait::Block) => WaitMode::Block,
+                None => base.wait,
+            },
+            receive_buffer: self.receive_buffer.or(base.receive_buffer),
+        }
+    }
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -400,6 +444,17 @@ impl File {
                 return bad("region.name", name, "leave it out, or set region.kind to \"named\"");
             }
         };
+        let first = link.over(&base.link);
+        let second_link = match &link.second {
+            Some(second) if second.second.is_some() => {
+                return bad(
+                    "link.second.second",
+                    String::new(),
+                    "leave it out: there are at most two networks",
+                );
+            }
+            second => second.as_ref().map(|second| second.over(&first)),
+        };
         Ok(Config {
             members: node.members,
             begin_alone: node.begin_alone.unwrap_or(base.begin_alone),
@@ -417,19 +472,8 @@ impl File {
             patience_cycles: cycle.patience_cycles.unwrap_or(base.patience_cycles),
             deadline_us: cycle.deadline_us.unwrap_or(base.deadline_us),
             track: track.kind,
-            link: LinkConfig {
-                ttl: link.ttl.unwrap_or(base.link.ttl),
-                loopback: link.loopback.unwrap_or(base.link.loopback),
-                frame_bytes: link.frame_bytes.unwrap_or(base.link.frame_bytes),
-                wait: match link.wait {
-                    Some(Wait::Spin) => WaitMode::Spin,
-                    Some(Wait::Yield) => WaitMode::Yield,
-                    Some(Wait::Block) => WaitMode::Block,
-                    None => base.link.wait,
-                },
-                receive_buffer: link.receive_buffer,
-                ..base.link
-            },
+            link: first,
+            second_link,
             group: base.group,
             node: base.node,
         })

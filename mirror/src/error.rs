@@ -37,6 +37,19 @@ pub enum OpenError {
     /// The link cannot be opened.
     #[error(transparent)]
     Link(#[from] mirror_transport::udp::OpenError),
+    /// Of two networks one cannot be opened.
+    #[error("the {network} network ([{table}]): {source}")]
+    Network {
+        /// Which: first or second.
+        network: &'static str,
+        /// Where it is configured.
+        table: &'static str,
+        /// Why.
+        source: mirror_transport::udp::OpenError,
+    },
+    /// Two links are not one.
+    #[error(transparent)]
+    Twin(#[from] mirror_transport::twin::UnequalFrames),
     /// A link carries less than a frame needs, or more than a frame can say.
     #[error("the link carries frames of {got} bytes: open it with {least} to {most}")]
     Frame {

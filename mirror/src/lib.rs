@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod config;
 mod error;
+mod networks;
 mod node;
 mod pacer;
 mod segment;
@@ -15,7 +16,7 @@ pub use mirror_core::gate::{Gate, Token};
 pub use mirror_core::region::{Counter, Event, EventKind, Found, Phase};
 pub use mirror_core::wire::SyncState;
 pub use mirror_core::{Cut, Epoch, Layout};
-pub use mirror_transport::WaitMode;
+pub use mirror_transport::{NetworkHealth, WaitMode};
 pub use node::Node;
 pub use segment::{Look, Place, SegmentError, unlink};
 pub use turn::{Cause, Lead, Receipt, Takeover, Turn, View, Why};

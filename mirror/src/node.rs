@@ -4,8 +4,9 @@
 //! log line or does unbounded work. One thread, the caller's, does it all.
 
 use crate::clock;
-use crate::config::{Config, LinkConfig, Track};
+use crate::config::{Config, Track};
 use crate::error::{LoopError, OpenError};
+use crate::networks;
 use crate::pacer::Pacer;
 use crate::segment::Segment;
 use crate::turn::{Cycle, Lead, Takeover, Turn, View};
@@ -15,21 +16,17 @@ use mirror_core::region::{AttachError, Counter, CutInfo, EventKind, Found, Ident
 use mirror_core::standby::MaxAge;
 use mirror_core::takeover::{self, Cause, Heard, MAX_MEMBERS, Settings, Why};
 use mirror_core::track::{Diff, Marked};
-use mirror_core::wire::{Ids, MAX_FRAME, MIN_FRAME, SyncState, own_node_offset};
+use mirror_core::wire::{Ids, MAX_FRAME, MIN_FRAME, SyncState};
 use mirror_core::{Cut, Layout, Member, Region, Token, Tracker, checksum};
-use mirror_transport::udp::{NodeFilter, UdpConfig, UdpLink, receive_buffer_for};
-use mirror_transport::{Link, Nanos};
+use mirror_transport::{Link, Nanos, NetworkHealth};
 use std::marker::PhantomData;
 use std::time::Duration;
 
 /// Most frames taken off the link before the clock is looked at again.
 const LISTEN: usize = 256;
 
-/// Most that is asked for as receive buffer unless the configuration says more.
-const MOST_RECEIVE_BUFFER: usize = 64 << 20;
-
 /// How often members say what they hold and want.
-const STATUS_EVERY: Nanos = 100_000_000;
+pub(crate) const STATUS_EVERY: Nanos = 100_000_000;
 
 /// Shortest pause after which frames of a cycle are taken for lost: longer than a burst takes to arrive.
 const LEAST_PAUSE: Nanos = 50_000;
@@ -53,6 +50,8 @@ pub struct Node<T: Pod> {
     /// Periods of turns whose commit made no cut: control time that has passed since the last cut.
     open: u64,
     stats_at: Nanos,
+    /// Which networks were silent then.
+    silent: [bool; 2],
     found: Found,
     warnings: Vec<String>,
     layout: Layout,
@@ -75,15 +74,14 @@ impl<T: Pod> std::fmt::Debug for Node<T> {
 }
 
 impl<T: Pod> Node<T> {
-    /// Opens a node on UDP multicast.
+    /// Opens a node on UDP multicast, on both networks if there are two: each must be there then, and may fail later.
     ///
     /// # Errors
     /// [`OpenError`] names the value, the limit and the remedy.
     pub fn open(config: &Config) -> Result<Self, OpenError> {
         config.check()?;
-        let link = UdpLink::open(&udp_config(&config.link, config, size_of::<T>()))?;
-        let warnings = link.warnings().to_vec();
-        let mut node = Self::open_on(config, Box::new(link))?;
+        let (link, warnings) = networks::open(config, size_of::<T>())?;
+        let mut node = Self::open_on(config, link)?;
         node.warnings.extend(warnings);
         Ok(node)
     }
@@ -176,6 +174,7 @@ impl<T: Pod> Node<T> {
             owed: 0,
             open: 0,
             stats_at: now,
+            silent: [false; 2],
             found,
             layout,
             _state: PhantomData,
@@ -241,6 +240,7 @@ impl<T: Pod> Node<T> {
         if after_stall || now - self.stats_at >= STATUS_EVERY {
             self.stats_at = now;
             let (stats, before) = (self.link.stats(), self.region.counter(Counter::KernelDrops));
+            self.silent = networks::note(&self.region, &*self.link, &stats, self.silent, now);
             self.region.set_counter(Counter::KernelDrops, stats.kernel_drops);
             self.region.set_counter(Counter::FramesRefused, stats.refused_frames);
             if after_stall && stats.kernel_drops > before {
@@ -397,6 +397,13 @@ impl<T: Pod> Node<T> {
         self.region.counter(counter)
     }
 
+    /// How each of two networks does, the first before the second; nothing, where there is one network. Renewed ten times a
+    /// second, but for frames received and the time of the last, which are as of now. From outside the process:
+    /// [`Counter::SecondNetworkMissing`] and those beside it, [`EventKind::NetworkSilent`].
+    pub fn networks(&self) -> impl Iterator<Item = NetworkHealth> + '_ {
+        self.link.networks().iter().copied()
+    }
+
     /// The layout that members must share.
     #[must_use]
     pub fn layout(&self) -> Layout {
@@ -427,20 +434,6 @@ enum Next {
     Lead(Cycle),
     Follow(CutInfo),
     Nothing { now: Nanos, more: bool },
-}
-
-fn udp_config(link: &LinkConfig, config: &Config, region_bytes: usize) -> UdpConfig {
-    let mut udp = UdpConfig::new(link.address, link.interface.clone());
-    udp.ttl = link.ttl;
-    udp.loopback = link.loopback;
-    udp.frame_bytes = link.frame_bytes;
-    udp.wait = link.wait;
-    udp.own_node = Some(NodeFilter { offset: own_node_offset() as u16, id: config.node });
-    udp.receive_buffer = link.receive_buffer.unwrap_or_else(|| {
-        let rate = region_bytes as u64 * 1_000_000 / config.period_us;
-        receive_buffer_for(rate).min(MOST_RECEIVE_BUFFER)
-    });
-    udp
 }
 
 /// The type's name without its path: the path differs between programs that share a type.

@@ -37,6 +37,10 @@ fn every_setting_arrives() {
         frame_bytes = 8000
         wait = "spin"
         receive_buffer = 123456
+        [link.second]
+        address = "[ff15::77]:4001"
+        interface = "eth8"
+        ttl = 4
     "#;
     let mut wanted = Config::new("press", 7, "239.1.2.3:4000".parse().unwrap(), "eth7");
     wanted.members = vec![3, 7];
@@ -47,6 +51,10 @@ fn every_setting_arrives() {
     wanted.track = mirror::Track::Marked;
     (wanted.link.ttl, wanted.link.loopback, wanted.link.frame_bytes) = (3, false, 8000);
     (wanted.link.wait, wanted.link.receive_buffer) = (mirror::WaitMode::Spin, Some(123_456));
+    // What the second network does not say is as at the first.
+    let mut second = wanted.link.clone();
+    (second.address, second.interface, second.ttl) = ("[ff15::77]:4001".parse().unwrap(), "eth8".into(), 4);
+    wanted.second_link = Some(second);
     assert_eq!(Config::parse(text, "f.toml"), Ok(wanted));
 }
 
@@ -130,6 +138,42 @@ fn every_mistake_names_key_value_and_remedy() {
         for part in ["some/f.toml", key, &error.remedy] {
             assert!(said.contains(part), "no {part} in: {said}");
         }
+    }
+}
+
+#[test]
+fn every_mistake_about_the_second_network_names_key_value_and_remedy() {
+    let good = format!("{GOOD}[link.second]\naddress = \"239.255.77.2:7701\"\ninterface = \"eth9\"\n");
+    assert!(Config::parse(&good, "f.toml").unwrap().second_link.is_some());
+    let cases = [
+        ("interface = \"eth9\"", "", "link.second.interface", "(missing)", "no default"),
+        ("\"239.255.77.2:7701\"", "\"eth9\"", "link.second.address", "\"eth9\"", "an address and a port"),
+        ("239.255.77.2", "10.0.0.1", "link.second.address", "10.0.0.1:7701", "multicast"),
+        ("\"eth9\"", "\"eth9\"\nttl = 256", "link.second.ttl", "256", "from 0 to 255"),
+        ("\"eth9\"", "\"eth9\"\nframe_bytes = 600", "link.second.frame_bytes", "600", "give 1472"),
+        ("\"eth9\"", "\"eth9\"\nwait = \"spin\"", "link.second.wait", "spin", "give \"block\""),
+        ("\"eth9\"", "\"eth9\"\nmtu = 9000", "link.second.mtu", "mtu", "unknown field"),
+        (
+            "77.2:7701\"\ninterface = \"eth9\"",
+            "77.1:7701\"\ninterface = \"lo\"",
+            "link.second.interface",
+            "lo",
+            "shares nothing with the first",
+        ),
+        (
+            "\"eth9\"",
+            "\"eth9\"\n[link.second.second]\naddress = \"239.1.1.1:1\"\ninterface = \"x\"",
+            "link.second.second",
+            "",
+            "at most two",
+        ),
+    ];
+    for (from, to, key, value, remedy) in cases {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from}");
+        let error = Config::parse(&text, "some/f.toml").expect_err(to);
+        assert_eq!((error.key.as_str(), error.value.as_str()), (key, value), "{error}");
+        assert!(error.remedy.contains(remedy), "{error}");
     }
 }
 

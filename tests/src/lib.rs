@@ -1,6 +1,7 @@
 //! What the tests across crates stand on.
 //!
 //! - [`memory_link`]: a network inside the process, with faults. [`null_link`]: none at all.
+//! - [`sealed_link`]: any bytes as frames of the protocol, for links that look at these.
 //! - [`sim`]: a cluster of members under faults, decided by one seed.
 //! - [`namespace`]: a network namespace of one's own, gone when its last user is.
 //! - [`skip`]: how a test says that it did not run.
@@ -17,6 +18,7 @@ pub mod memory_link;
 pub mod namespace;
 pub mod null_link;
 pub mod plant;
+pub mod sealed_link;
 pub mod sim;
 pub mod skip;
 pub mod stepped;
@@ -27,3 +29,4 @@ pub use memory_link::{Fate, Faults, MemoryLink, MemoryNet, Passage};
 pub use namespace::Namespace;
 pub use null_link::NullLink;
 pub use plant::Plant;
+pub use sealed_link::SealedLink;

@@ -48,18 +48,18 @@ impl Namespace {
     /// As [`Namespace::new`].
     pub fn pair() -> Result<(Self, Self), String> {
         let (left, right) = (Self::new()?, Self::new()?);
-        // `ip` names the other namespace by a thread in it.
-        right.within(|| {
-            let there = rustix::thread::gettid().as_raw_nonzero();
-            left.ip(&format!("link add left type veth peer name right netns {there}"))
-        })?;
-        for (namespace, device, host, v6) in [(&left, "left", 1, LEFT), (&right, "right", 2, RIGHT)] {
-            namespace.ip(&format!("address add 10.77.0.{host}/24 dev {device}"))?;
-            namespace.ip(&format!("address add {v6}/64 dev {device} nodad"))?;
-            namespace.ip(&format!("link set {device} up"))?;
-        }
-        left.await_cable("left", LEFT)?;
-        right.await_cable("right", RIGHT)?;
+        plug(&left, "left", &right, "right", 77)?;
+        Ok((left, right))
+    }
+
+    /// As [`Namespace::pair`], with a second cable: `left2`, 10.78.0.1, and `right2`, 10.78.0.2.
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::new`].
+    pub fn pair_with_two_cables() -> Result<(Self, Self), String> {
+        let (left, right) = Self::pair()?;
+        plug(&left, "left2", &right, "right2", 78)?;
         Ok((left, right))
     }
 
@@ -119,6 +119,26 @@ impl Namespace {
             work()
         })
     }
+}
+
+/// Joins two namespaces by a cable: 10.`net`.0.1 and fd`net`::1 at `left_end`, the same with 2 at `right_end`.
+fn plug(left: &Namespace, left_end: &str, right: &Namespace, right_end: &str, net: u8) -> Result<(), String> {
+    // `ip` names the other namespace by a thread in it.
+    right.within(|| {
+        let there = rustix::thread::gettid().as_raw_nonzero();
+        left.ip(&format!("link add {left_end} type veth peer name {right_end} netns {there}"))
+    })?;
+    let ends = [(left, left_end, 1), (right, right_end, 2)];
+    for (namespace, device, host) in ends {
+        namespace.ip(&format!("address add 10.{net}.0.{host}/24 dev {device}"))?;
+        namespace.ip(&format!("address add fd{net}::{host}/64 dev {device} nodad"))?;
+        namespace.ip(&format!("link set {device} up"))?;
+    }
+    for (namespace, device, host) in ends {
+        let v6 = format!("fd{net}::{host}").parse().map_err(|e| format!("fd{net}::{host}: {e}"))?;
+        namespace.await_cable(device, v6)?;
+    }
+    Ok(())
 }
 
 fn enter(file: &File) -> io::Result<()> {

@@ -3,11 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use mirror_tests::sealed_link::GROUP;
 use mirror_tests::skip::skip;
-use mirror_tests::{MemoryNet, Namespace};
+use mirror_tests::{MemoryNet, Namespace, NullLink, SealedLink};
 use mirror_transport::WaitMode;
 use mirror_transport::conformance::Group;
 use mirror_transport::link_conformance;
+use mirror_transport::twin::{Twin, TwinConfig};
 use mirror_transport::udp::{Offload, UdpConfig, UdpLink};
 
 /// Large enough for every burst of the suite that is not meant to overrun.
@@ -22,11 +24,34 @@ link_conformance!(udp_lo_tiny_frames, || udp_lo(16, Offload::Auto));
 link_conformance!(udp_cable, || udp_cable(false, 1472, Offload::Auto));
 link_conformance!(udp_v6_cable, || udp_cable(true, 1452, Offload::Auto));
 link_conformance!(udp_v6_cable_single, || udp_cable(true, 1452, Offload::Off));
+link_conformance!(twin_memory, || twin(memory(1472)?, memory(1472)?));
+link_conformance!(twin_udp_lo, || twin(udp_lo(1472, Offload::Auto)?, udp_lo(1472, Offload::Auto)?));
+link_conformance!(twin_udp_lo_single, || twin(udp_lo(1472, Offload::Off)?, udp_lo(1472, Offload::Off)?));
+link_conformance!(twin_first_is_dead, || twin(dead(1472), udp_lo(1472, Offload::Auto)?));
+link_conformance!(twin_second_is_dead, || twin(udp_lo(1472, Offload::Auto)?, dead(1472)));
 
 #[allow(clippy::unnecessary_wraps)] // the suite's signature
 fn memory(frame_bytes: usize) -> Option<Group> {
     let net = MemoryNet::new(frame_bytes, 1);
     Some(Box::new(move |_wait| Box::new(net.link())))
+}
+
+/// Members on two networks. What the suite sends are no frames of the protocol, so it gets sealed.
+#[allow(clippy::unnecessary_wraps)] // the suite's signature
+fn twin(mut first: Group, mut second: Group) -> Option<Group> {
+    let mut members = 0;
+    Some(Box::new(move |wait| {
+        members += 1;
+        let senders: Vec<u8> = (1..=20).filter(|&id| id != members).collect();
+        let config = TwinConfig { group: GROUP, senders: &senders, wait, silence: 0 };
+        let twin = Twin::new(first(wait), second(wait), &config).expect("frames of one size");
+        Box::new(SealedLink::new(Box::new(twin), members))
+    }))
+}
+
+/// A network that takes every frame and brings none.
+fn dead(frame_bytes: usize) -> Group {
+    Box::new(move |_wait| Box::new(NullLink::new(frame_bytes)))
 }
 
 /// A group that no other test uses, in this process or in another.

@@ -221,3 +221,21 @@ fn no_turn_allocates_when_frames_are_lost_or_foreign_or_a_reign_ends() {
 fn no_turn_allocates_over_udp() {
     a_life(|node| Node::open(&config("no-alloc-udp", node, Track::Diff)).unwrap());
 }
+
+#[test]
+fn no_turn_allocates_over_two_networks() {
+    a_life(|node| {
+        let mut config = config("no-alloc-two", node, Track::Diff);
+        config.link.address.set_port(29_402);
+        let mut second = config.link.clone();
+        second.address.set_port(29_403);
+        config.second_link = Some(second);
+        let node = Node::open(&config).unwrap();
+        counting(true, || {
+            let before = ALLOCATIONS.get();
+            assert_eq!(node.networks().filter(|network| !network.silent).count(), 2);
+            assert_eq!(ALLOCATIONS.get(), before);
+        });
+        node
+    });
+}

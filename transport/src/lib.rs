@@ -3,5 +3,8 @@
 
 pub mod conformance;
 pub mod link;
+pub mod twin;
 pub mod udp;
-pub use link::{Link, LinkStats, Nanos, WaitMode};
+mod wait;
+pub use link::{Link, LinkStats, Nanos, NetworkHealth, WaitMode};
+pub use twin::Twin;

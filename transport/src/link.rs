@@ -4,6 +4,7 @@
 //! and never mixes two. Sending never waits for a receiver. After construction no call allocates, locks or logs.
 
 use mirror_core::FrameSink;
+use std::os::fd::BorrowedFd;
 
 /// Nanoseconds of `CLOCK_MONOTONIC`, the clock in which links take deadlines.
 pub type Nanos = u64;
@@ -38,6 +39,28 @@ pub struct LinkStats {
     /// Datagrams that arrived and were dropped before they could be read (the receive buffer was full). A batch that the
     /// kernel carries in one piece counts once.
     pub kernel_drops: u64,
+    /// Frames that arrived again, by another network, and were not handed to the receiver a second time.
+    pub second_copies: u64,
+}
+
+/// How one of several networks that carry the same frames does. Counts are frames, since the link was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkHealth {
+    /// Frames given to it.
+    pub sent_frames: u64,
+    /// Frames that it would not take (queue full, interface down).
+    pub refused_frames: u64,
+    /// Frames of members that it brought, whether first or second.
+    pub received_frames: u64,
+    /// Frames of members that it did not bring, by the numbers that each sender gives its frames. A frame counts as missing
+    /// when 1,024 later ones of its sender were heard, by whichever network, so one that is only late does not count.
+    pub missing_frames: u64,
+    /// What [`LinkStats::kernel_drops`] says of it.
+    pub kernel_drops: u64,
+    /// When it last brought a frame of a member; 0: never.
+    pub heard_at: Nanos,
+    /// It brings nothing, while another does.
+    pub silent: bool,
 }
 
 /// A way for frames to travel.
@@ -50,7 +73,7 @@ pub trait Link: FrameSink + Send {
     fn flush(&mut self);
 
     /// Hands at most about `limit` waiting frames to `sink`, in the order of arrival, and returns how many it took off the
-    /// network, those too long to hand out included: fewer than `limit` means that nothing is left. A batch that the kernel
+    /// network, those that it does not hand out included (too long, second copies): fewer than `limit` means that nothing is left. A batch that the kernel
     /// delivers in one piece is never cut, so the number may exceed `limit` by that batch. Never waits.
     ///
     /// The bytes are only lent for the call.
@@ -60,6 +83,19 @@ pub trait Link: FrameSink + Send {
     /// May return early.
     fn wait(&mut self, until: Nanos);
 
-    /// The counts so far. May make one system call; meant for once in many cycles.
+    /// The counts so far. May make a system call for each network; meant for once in many cycles.
     fn stats(&mut self) -> LinkStats;
+
+    /// What becomes readable when a frame arrives, for whoever waits for several links at once: with [`WaitMode::Block`] it
+    /// sleeps on this in the place of [`wait`](Self::wait), after `receive` has said that nothing is left. `None` (unless a
+    /// link says otherwise): there is no such thing.
+    fn readable(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Each network apart, where the link carries every frame over several; else none. As of the last call of
+    /// [`stats`](Self::stats) for what is sent, refused, dropped and silent; the rest as it is now.
+    fn networks(&self) -> &[NetworkHealth] {
+        &[]
+    }
 }

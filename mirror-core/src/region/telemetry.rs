@@ -100,6 +100,20 @@ counters! {
     FramesSwept = "frames_swept",
     /// Commits that made no cut, because the cycle before had not left yet.
     OpenCycles = "open_cycles",
+    /// Of two networks: frames that the other had brought already, and that were dropped.
+    SecondCopies = "second_copies",
+    /// Of two networks, the first: frames of members that it brought.
+    FirstNetworkReceived = "first_network_received",
+    /// Frames that it did not bring, see [`Counter::SecondNetworkMissing`].
+    FirstNetworkMissing = "first_network_missing",
+    /// Frames that it would not take.
+    FirstNetworkRefused = "first_network_refused",
+    /// Of two networks, the second: frames of members that it brought.
+    SecondNetworkReceived = "second_network_received",
+    /// Frames that it did not bring, by the numbers of their senders.
+    SecondNetworkMissing = "second_network_missing",
+    /// Frames that it would not take.
+    SecondNetworkRefused = "second_network_refused",
 }
 
 impl Counter {
@@ -175,6 +189,10 @@ pub enum EventKind {
     ForeignLayout = 8,
     /// The node closed its region.
     Closed = 9,
+    /// Of two networks one brings nothing any more while the other does; `a`: which, 1 or 2.
+    NetworkSilent = 10,
+    /// It brings frames again; `a`: which, 1 or 2.
+    NetworkBack = 11,
 }
 
 /// One entry of the event log.

@@ -14,24 +14,24 @@ pub const MIN_FRAME: usize = 512;
 /// Most bytes in a frame: the length field has 16 bits, and a UDP datagram over IPv4 carries no more.
 pub const MAX_FRAME: usize = 65_507;
 
-const MAGIC: u32 = u32::from_le_bytes(*b"MIRR");
+pub(super) const MAGIC: u32 = u32::from_le_bytes(*b"MIRR");
 
 // Where each field begins; PROTOCOL.md shows the same table.
-const AT_MAGIC: usize = 0;
-const AT_VERSION: usize = 4;
-const AT_ZERO: usize = 5;
-const AT_LENGTH: usize = 6;
-const AT_CHECK: usize = 8;
-const AT_TAG: usize = 16;
+pub(super) const AT_MAGIC: usize = 0;
+pub(super) const AT_VERSION: usize = 4;
+pub(super) const AT_ZERO: usize = 5;
+pub(super) const AT_LENGTH: usize = 6;
+pub(super) const AT_CHECK: usize = 8;
+pub(super) const AT_TAG: usize = 16;
 const AT_KIND: usize = 32;
 const AT_FLAGS: usize = 33;
-const AT_NODE: usize = 34;
+pub(super) const AT_NODE: usize = 34;
 const AT_ZERO2: usize = 35;
 const AT_KEY: usize = 36;
-const AT_GROUP: usize = 40;
+pub(super) const AT_GROUP: usize = 40;
 pub(super) const AT_LAYOUT: usize = 48;
 const AT_EPOCH: usize = 56;
-const AT_SEQUENCE: usize = 64;
+pub(super) const AT_SEQUENCE: usize = 64;
 const AT_SENT: usize = 72;
 /// Where the fields of a frame's kind begin.
 pub(super) const BODY: usize = 80;

@@ -3,12 +3,14 @@
 //! Contract: decoding is total. Any bytes at all give a [`Frame`] or a [`Reject`] that names the cause; nothing
 //! panics, nothing is applied by halves: every run of a data frame is checked before the first line is handed out.
 
+mod glance;
 mod header;
 mod runs;
 mod status;
 mod sweep;
 mod wants;
 
+pub use glance::{Glance, is_sound};
 pub use header::{Frame, FrameKind, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VERSION, own_node_offset};
 pub(crate) use runs::{Cursor, CycleWriter};
 pub use runs::{DataHeader, Runs, RunsIter, Slice, Source, frames_needed, lines_per_frame, most_frames};

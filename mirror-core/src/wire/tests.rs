@@ -23,7 +23,7 @@ fn data(cycle: u64, since: u64) -> DataHeader {
 }
 
 /// The frames of a cycle that carries `runs`, each line filled with a pattern of its number.
-fn encode(runs: &[Run], frame_bytes: usize) -> Vec<Vec<u8>> {
+pub(super) fn encode(runs: &[Run], frame_bytes: usize) -> Vec<Vec<u8>> {
     let packed: Vec<u8> = runs.iter().flat_map(|r| r.start..r.end()).flat_map(pattern).collect();
     let mut sender = Sender::new(ids());
     let mut writer = CycleWriter::new(Source { runs, packed: &packed }, data(11, 10), frame_bytes);

@@ -34,10 +34,11 @@ pub use config::{DEFAULT_FRAME_BYTES, NodeFilter, Offload, UdpConfig, receive_bu
 pub use error::OpenError;
 
 use std::fmt::Write as _;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use mirror_core::FrameSink;
 
-use crate::{Link, LinkStats, Nanos, WaitMode};
+use crate::{Link, LinkStats, Nanos, WaitMode, wait};
 use interface::Interface;
 use open::Buffer;
 use rx::Receiver;
@@ -146,11 +147,7 @@ impl Link for UdpLink {
     }
 
     fn wait(&mut self, until: Nanos) {
-        match self.wait {
-            WaitMode::Spin => std::hint::spin_loop(),
-            WaitMode::Yield => rustix::thread::sched_yield(),
-            WaitMode::Block => self.rx.block(until),
-        }
+        wait::wait(self.wait, || self.rx.block(until));
     }
 
     fn stats(&mut self) -> LinkStats {
@@ -166,7 +163,12 @@ impl Link for UdpLink {
             received_bytes: self.rx.bytes,
             oversized_frames: self.rx.oversized,
             kernel_drops: self.drops.foreign,
+            second_copies: 0,
         }
+    }
+
+    fn readable(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.rx.socket().as_fd())
     }
 }
 

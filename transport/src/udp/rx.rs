@@ -3,12 +3,12 @@
 //! Contract: never waits. What the kernel joined (`UDP_GRO`) is cut into frames again and handed out whole; what a
 //! call had to leave behind for its limit, the next one hands out first.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use socket2::Socket;
 
 use super::config::Offload;
 use super::sys::{self, Datagram};
-use crate::Nanos;
+use crate::{Nanos, wait};
 
 /// The largest piece that the kernel joins.
 const JOINED_BYTES: usize = 1 << 16;
@@ -125,11 +125,6 @@ impl Receiver {
         if self.next < self.filled {
             return;
         }
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let now = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
-        let left = until.saturating_sub(now);
-        let left = Timespec { tv_sec: (left / 1_000_000_000) as _, tv_nsec: (left % 1_000_000_000) as _ };
-        // An interruption is an early return, which is allowed.
-        let _ = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&left));
+        wait::sleep(&mut [PollFd::new(&self.socket, PollFlags::IN)], until);
     }
 }
