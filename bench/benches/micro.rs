@@ -4,8 +4,10 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mirror_bench::floor::TwoStreams;
-use mirror_bench::micro::{Capture, FRAME, Pair, cycles, sizes, tracker, trackers};
+use mirror_bench::micro::{BODY, Capture, FRAME, HEALED, Healing, Pair, cycles, sizes, tracker, trackers};
 use mirror_bench::workload::size_name;
+use mirror_core::LINE;
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -76,12 +78,45 @@ fn checksum(c: &mut Criterion) {
     group.finish();
 }
 
+/// The digest of lines, of one, of a frame's and of a large cycle's, beside a library's hash of each line.
+fn digest(c: &mut Criterion) {
+    let library = |first: u32, bytes: &[u8]| {
+        let lines = bytes.chunks_exact(LINE).zip(u64::from(first)..);
+        lines.fold(0u64, |sum, (line, number)| {
+            sum.wrapping_add(rapidhash_v3_seeded(line, &RapidSecrets::seed_cpp(number)))
+        })
+    };
+    let mut group = c.benchmark_group("digest");
+    for lines in [1, 20, 1024] {
+        let memory = vec![0x5A; lines * LINE];
+        group.throughput(Throughput::Elements(lines as u64));
+        group.bench_function(BenchmarkId::new("lines", lines), |b| {
+            b.iter(|| mirror_core::digest::of_lines(black_box(7), black_box(&memory)));
+        });
+        group.bench_function(BenchmarkId::new("rapidhash", lines), |b| {
+            b.iter(|| library(black_box(7), black_box(&memory)));
+        });
+    }
+    group.finish();
+}
+
+/// Parity for each frame of a cycle.
+fn parity(c: &mut Criterion) {
+    let mut group = c.benchmark_group("parity");
+    group.throughput(Throughput::Elements(HEALED.into()));
+    let mut healing = Healing::new(BODY);
+    group.bench_function("encode", |b| b.iter(|| black_box(healing.encode())));
+    group.bench_function("decode/all", |b| b.iter(|| black_box(healing.decode(None))));
+    group.bench_function("decode/one lost", |b| b.iter(|| black_box(healing.decode(black_box(Some(9))))));
+    group.finish();
+}
+
 criterion_group! {
     name = micro;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .sample_size(30);
-    targets = capture, steps, checksum
+    targets = capture, steps, checksum, digest, parity
 }
 criterion_main!(micro);

@@ -10,6 +10,7 @@
 //! | [`wire`] | frames, encoded and decoded (drawn in PROTOCOL.md) |
 //! | [`region`] | live memory, image, stamps, record; crash-safe commit; reading from other processes |
 //! | [`track`] | finding what changed |
+//! | [`digest`], [`parity`] | whether two copies hold the same; making good what was lost |
 //! | [`primary`], [`standby`] | a cycle out, a cycle in |
 //! | `sweep`, `staging` | whole parts of the region out, and in |
 //! | [`takeover`] | who leads; the only module that knows both |
@@ -21,9 +22,11 @@ extern crate alloc;
 
 pub mod checksum;
 mod cut;
+pub mod digest;
 pub mod gate;
 pub mod layout;
 pub mod line;
+pub mod parity;
 pub mod planted;
 pub mod primary;
 pub mod region;
