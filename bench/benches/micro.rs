@@ -4,7 +4,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mirror_bench::floor::TwoStreams;
-use mirror_bench::micro::{BODY, Capture, FRAME, HEALED, Healing, Pair, cycles, sizes, tracker, trackers};
+use mirror_bench::micro::{Capture, FRAME, Pair, cycles, sizes, tracker, trackers};
 use mirror_bench::workload::size_name;
 use mirror_core::LINE;
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
@@ -100,23 +100,12 @@ fn digest(c: &mut Criterion) {
     group.finish();
 }
 
-/// Parity for each frame of a cycle.
-fn parity(c: &mut Criterion) {
-    let mut group = c.benchmark_group("parity");
-    group.throughput(Throughput::Elements(HEALED.into()));
-    let mut healing = Healing::new(BODY);
-    group.bench_function("encode", |b| b.iter(|| black_box(healing.encode())));
-    group.bench_function("decode/all", |b| b.iter(|| black_box(healing.decode(None))));
-    group.bench_function("decode/one lost", |b| b.iter(|| black_box(healing.decode(black_box(Some(9))))));
-    group.finish();
-}
-
 criterion_group! {
     name = micro;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1))
         .sample_size(30);
-    targets = capture, steps, checksum, digest, parity
+    targets = capture, steps, checksum, digest
 }
 criterion_main!(micro);

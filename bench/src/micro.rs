@@ -6,7 +6,6 @@
 use crate::memory::{OwnRegion, Tray, layout};
 use crate::workload::{Spread, Workload};
 use mirror::Track;
-use mirror_core::parity::{self, Decoder, Encoder};
 use mirror_core::primary::{Primary, Ring};
 use mirror_core::region::CutInfo;
 use mirror_core::takeover::{MAX_MEMBERS, Member, Settings};
@@ -213,57 +212,6 @@ impl Pair {
     }
 }
 
-/// Frames of the cycle that [`Healing`] heals.
-pub const HEALED: u32 = 32;
-
-/// Lost frames made good from parity: what the sender adds to a cycle, and what that costs the receiver.
-#[derive(Debug)]
-pub struct Healing {
-    bodies: Vec<Vec<u8>>,
-    parities: Vec<Vec<u8>>,
-    encoder: Encoder,
-    decoder: Decoder,
-}
-
-impl Healing {
-    /// A cycle of [`HEALED`] frames with bodies of `body` bytes.
-    #[must_use]
-    pub fn new(body: usize) -> Self {
-        let groups = parity::groups(HEALED);
-        let mut healing = Self {
-            bodies: (0..HEALED).map(|i| vec![i as u8 + 1; body]).collect(),
-            parities: Vec::new(),
-            encoder: Encoder::new(groups, body),
-            decoder: Decoder::new(groups, body),
-        };
-        healing.encode();
-        healing.parities =
-            (0..groups).filter_map(|group| Some(healing.encoder.parity(group)?.to_vec())).collect();
-        healing
-    }
-
-    /// Adds up the parity of the cycle. Gives how many frames were added.
-    pub fn encode(&mut self) -> usize {
-        let Self { bodies, encoder, .. } = self;
-        encoder.begin(HEALED);
-        bodies.iter().filter(|body| encoder.add(body)).count()
-    }
-
-    /// Hears the whole cycle but for frame `lost`, with its parity if there is one. Gives how many of its bytes were made
-    /// good.
-    pub fn decode(&mut self, lost: Option<u32>) -> usize {
-        let Self { bodies, parities, decoder, .. } = self;
-        decoder.reset(HEALED);
-        for (index, body) in (0..).zip(bodies).filter(|&(index, _)| Some(index) != lost) {
-            decoder.data(index, body);
-        }
-        let Some(lost) = lost else { return 0 };
-        let group = lost % parities.len() as u32;
-        decoder.parity(group, &parities[group as usize]);
-        decoder.recover(group).map_or(0, |(_, body)| body.len())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,16 +227,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn every_lost_frame_is_made_good() {
-        let mut healing = Healing::new(BODY);
-        assert_eq!(healing.encode(), HEALED as usize);
-        for lost in 0..HEALED {
-            assert_eq!(healing.decode(Some(lost)), BODY, "{lost}");
-        }
-        assert_eq!(healing.decode(None), 0);
     }
 
     #[test]

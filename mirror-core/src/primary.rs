@@ -14,14 +14,14 @@
 //! # Sending again
 //! A frame sent again is the frame that was sent, byte for byte but for its sequence and time: both are written from the
 //! same record by the same rule. A frame whose last transmission is newer than the newest that the asker had heard when
-//! it wrote its status is on its way to it, and not sent again; so one answer serves all who ask, and a status that is
-//! repeated costs nothing. A record that has been taken by a later cycle is gone: who lacks its frames is swept
+//! it wrote its status is on its way to it, and not sent again, unless that is longer ago than any way; so one answer serves
+//! all who ask, and a status that is repeated costs nothing. A record that has been taken by a later cycle is gone: who lacks its frames is swept
 //! ([`crate::sweep`]).
 
 use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, Phase};
 use crate::wire::{Cursor, CycleWriter, DataHeader, Sender, Slice, Want, most_frames};
-use crate::{Cut, Epoch, FrameSink, Region, Tracker};
+use crate::{Cut, Epoch, FrameSink, Region, Tracker, parity};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -35,6 +35,8 @@ pub struct Primary {
     base: Cut,
     /// What has not left yet of the last cycle.
     rest: Option<(DataHeader, Cursor)>,
+    /// The last cycle has left, and its parity has not.
+    bare: Option<DataHeader>,
 }
 
 /// What a commit did.
@@ -61,6 +63,8 @@ pub struct Ring {
     /// The sequence of the last transmission of each frame, `frames` for each record.
     last: Box<[u64]>,
     frames: usize,
+    /// Where each frame of the last cycle begins.
+    cursors: Box<[Cursor]>,
     /// Frames that may still be sent again before the next commit.
     budget: u32,
     /// Frames of a cycle that a commit may send.
@@ -72,6 +76,8 @@ pub struct Ring {
 struct Sent {
     epoch: Epoch,
     data: Option<DataHeader>,
+    /// When a frame of it was last sent.
+    at: u64,
 }
 
 impl Ring {
@@ -84,6 +90,7 @@ impl Ring {
             sent: vec![Sent::default(); records].into_boxed_slice(),
             last: vec![0; records * frames].into_boxed_slice(),
             frames,
+            cursors: vec![Cursor::default(); frames + 1].into_boxed_slice(),
             budget: 0,
             send_budget: send_budget.max(1),
         }
@@ -103,7 +110,7 @@ impl Primary {
     /// Begins a reign on the cut `base`, which the region holds.
     #[must_use]
     pub const fn new(epoch: Epoch, base: Cut) -> Self {
-        Self { epoch, base, rest: None }
+        Self { epoch, base, rest: None, bare: None }
     }
 
     /// The epoch of this reign.
@@ -157,7 +164,7 @@ impl Primary {
                 let writer = CycleWriter::new(region.recorded(cut.cycle), data, sink.frame_bytes());
                 let record = region.map().record_of(cut.cycle);
                 let (data, _) = writer.at();
-                ring.sent[record] = Sent { epoch: self.epoch, data: Some(data) };
+                ring.sent[record] = Sent { epoch: self.epoch, data: Some(data), at: now };
                 ring.last_mut(record)[..data.count as usize].fill(u64::MAX); // on its way
                 writer
             }
@@ -166,7 +173,9 @@ impl Primary {
         ring.budget = LEAST_BUDGET.max(frames / 2);
         let most = if planted::is(Bug::BudgetIgnored) { u32::MAX } else { ring.send_budget };
         let mut sent = 0;
-        let last = ring.last_mut(region.map().record_of(cycle));
+        let record = region.map().record_of(cycle);
+        ring.sent[record].at = now;
+        let last = ring.last_mut(record);
         while sent < most
             && writer.at().0.index < frames
             && let Some(frame) = sink.lend()
@@ -180,30 +189,72 @@ impl Primary {
         let (data, cursor) = writer.at();
         let left = frames - data.index;
         self.rest = (left > 0).then_some((data, cursor));
+        self.bare = (left == 0).then_some(data);
         region.count(Counter::FramesSent, sent.into());
         region.count(Counter::OpenCycles, open.into());
         Published { cut: Cut { epoch: self.epoch, cycle }, open, lines, frames, sent, left }
     }
 
-    /// Sends again what `want` names, as far as it stands in its record, was not sent since `seen`, and the budget of
-    /// this cycle lasts. Gives the number of frames.
+    /// Writes the parity frames of the cycle that has just left. Not in the way of its own frames: call it when they are gone.
+    /// Gives the number of frames.
+    pub fn protect(
+        &mut self,
+        ring: &mut Ring,
+        region: &Region,
+        now: u64,
+        sender: &mut Sender,
+        sink: &mut dyn FrameSink,
+    ) -> u32 {
+        let Some(data) = self.bare.take() else { return 0 };
+        let groups = parity::groups(data.count);
+        if groups == 0 {
+            return 0;
+        }
+        let source = region.recorded(data.cycle);
+        let mut cursor = Cursor::default();
+        for place in &mut ring.cursors[..=data.count as usize] {
+            *place = cursor;
+            cursor = cursor.after(source.runs, sink.frame_bytes());
+        }
+        let mut sent = 0;
+        for group in 0..groups {
+            let Some(frame) = sink.lend() else { break };
+            let header = sender.header(self.epoch, now);
+            let data = DataHeader { index: group, ..data };
+            let length = data.encode_parity(&header, frame, |sum| {
+                for index in parity::members(group, data.count) {
+                    let [from, to] = [0, 1].map(|next| ring.cursors[index as usize + next]);
+                    from.add_body(source, from.lines_to(to), sum);
+                }
+            });
+            sink.push(length);
+            sent += 1;
+        }
+        region.count(Counter::FramesSent, sent.into());
+        region.count(Counter::ParitySent, sent.into());
+        sent
+    }
+
+    /// Sends again what `want` names, as far as it stands in its record, was not sent since `seen` or not within the last
+    /// `flight` nanoseconds, and the budget of this cycle lasts. Gives the number of frames.
     pub fn send_again(
         &mut self,
         ring: &mut Ring,
         region: &Region,
         (want, seen): (&Want, u64),
-        now: u64,
+        (now, flight): (u64, u64),
         sender: &mut Sender,
         sink: &mut dyn FrameSink,
     ) -> u32 {
         let record = region.map().record_of(want.cycle);
-        let Sent { epoch, data: Some(data) } = ring.sent[record] else { return 0 };
+        let Sent { epoch, data: Some(data), at } = ring.sent[record] else { return 0 };
         if (epoch, data.cycle) != (self.epoch, want.cycle) && !planted::is(Bug::OtherCycleSent) {
             return 0;
         }
         let frame_bytes = sink.frame_bytes();
         let mut writer = CycleWriter::new(region.recorded(want.cycle), data, frame_bytes);
         let mut budget = ring.budget;
+        let seen = if now.saturating_sub(at) < flight { seen } else { u64::MAX - 1 };
         let last = ring.last_mut(record);
         let mut sent = 0;
         for index in 0..data.count {
@@ -223,6 +274,9 @@ impl Primary {
             (budget, sent) = (budget.saturating_sub(1), sent + 1);
         }
         ring.budget = budget;
+        if sent > 0 {
+            ring.sent[record].at = now;
+        }
         region.count(Counter::FramesSent, sent.into());
         region.count(Counter::FramesRepaired, sent.into());
         sent

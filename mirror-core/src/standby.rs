@@ -19,7 +19,10 @@
 //!   the primary's death may have cut short, for no longer than the time of `max_age` while the primary was heard.
 //!   And has heard a frame since its link last lost some unseen (it was stalled, and its buffer overran): what was lost
 //!   last, nothing later tells of.
-//! - S8 What is missing is asked for: of the newest cycle only after a pause, because its burst may still be arriving.
+//! - S8 A group of a cycle's frames that lacks one is made good by its parity ([`crate::parity`]). The frame is then checked
+//!   like one that arrived. A parity that does not help when it comes is dropped.
+//! - S9 What is missing is asked for: of the newest cycle only after a pause, because its burst may still be arriving; the
+//!   cycle after it when it is overdue, because all of it may have been lost.
 //!
 //! Why no cut with an old frame missing is ever exposed: the region always holds exactly one committed cut. It changes only by
 //! S6, by all frames of a cycle that carries everything that changed since the cut held; or by S5, as proved there. A frame that
@@ -31,9 +34,10 @@ use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, MAX_RECORDS, Phase};
 use crate::staging::Staging;
 use crate::wire::{
-    DataHeader, Header, MAX_WANTS, Runs, Slice, SweepHeader, SweepWant, SyncState, Want, Wants,
+    Cursor, DataHeader, Header, MAX_WANTS, Runs, Slice, SweepHeader, SweepWant, SyncState, Want, Wants,
+    body_bytes, most_frames,
 };
-use crate::{Cut, Epoch, LINE, Region};
+use crate::{Cut, Epoch, LINE, Region, parity};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -78,6 +82,11 @@ pub struct Standby {
     /// Bit per frame, `words` words for each record.
     got: Box<[u64]>,
     words: usize,
+    /// Where in its record each frame's lines stand, and how many they are; `frames` for each record.
+    places: Box<[(Cursor, u32)]>,
+    frames: usize,
+    /// The body of a frame that is being made good.
+    body: Box<[u8]>,
     staging: Staging,
     /// When it began to lack lines, and how many it lacked then.
     joined: (u64, usize),
@@ -116,11 +125,13 @@ pub enum Took {
 }
 
 impl Standby {
-    /// For a region of `lines` lines with `records` records.
+    /// For a region of `lines` lines with `records` records, filled by frames of `frame_bytes`. Cycles of more frames
+    /// than these lines fill are taken too, but without the help of parity.
     #[must_use]
-    pub fn new(lines: usize, records: usize, max_age: MaxAge) -> Self {
+    pub fn new(lines: usize, records: usize, frame_bytes: usize, max_age: MaxAge) -> Self {
         // A cycle has at most one frame a line.
         let words = lines.div_ceil(64);
+        let frames = most_frames(lines, frame_bytes);
         Self {
             epoch: Epoch::NONE,
             base: Cut::NONE,
@@ -139,6 +150,9 @@ impl Standby {
             records,
             got: vec![0; words * records].into_boxed_slice(),
             words,
+            places: vec![(Cursor::default(), 0); frames * records].into_boxed_slice(),
+            frames,
+            body: vec![0; body_bytes(frame_bytes)].into_boxed_slice(),
             staging: Staging::new(lines),
             joined: (0, 0),
         }
@@ -289,6 +303,79 @@ impl Standby {
         if whole { self.advance(region, now) } else { Took::Nothing }
     }
 
+    /// One checked parity frame, as [`data`](Self::data): if the group lacks one frame, that is made good.
+    pub fn parity(
+        &mut self,
+        region: &mut Region,
+        header: &Header,
+        data: &DataHeader,
+        sum: &[u8],
+        now: u64,
+    ) -> Took {
+        if header.epoch > self.epoch {
+            self.begin(region, header.epoch, data.base, data.cycle - 1, now);
+        }
+        if data.base != self.base {
+            region.count(Counter::Unfit, 1);
+            return Took::Nothing;
+        }
+        self.hears(region, header, data.cycle, now);
+        let spare = if data.cycle < self.next { None } else { self.place(region, data) };
+        let Some((record, index)) = spare.and_then(|record| Some((record, self.lost(record, data)?))) else {
+            region.count(Counter::ParitySpare, u64::from(spare.is_some() || data.cycle < self.next));
+            return Took::Nothing;
+        };
+        let mut body = core::mem::take(&mut self.body);
+        let took = self.made_good(region, record, &DataHeader { index, ..*data }, sum, &mut body);
+        self.body = body;
+        match took {
+            Some(whole) => {
+                region.count(Counter::ParityTaken, 1);
+                if whole { self.advance(region, now) } else { Took::Nothing }
+            }
+            None => Took::Nothing,
+        }
+    }
+
+    /// The one frame that the parity's group lacks.
+    fn lost(&self, record: usize, data: &DataHeader) -> Option<u32> {
+        if data.count as usize > self.frames {
+            return None;
+        }
+        let lacks =
+            |&index: &u32| self.got[record * self.words + index as usize / 64] >> (index % 64) & 1 == 0;
+        let mut lost = parity::members(data.index, data.count).filter(lacks);
+        lost.next().filter(|_| lost.next().is_none())
+    }
+
+    /// Adds up what the group has, and takes what that leaves of the parity as frame `data.index`. Counts why not.
+    fn made_good(
+        &mut self,
+        region: &mut Region,
+        record: usize,
+        data: &DataHeader,
+        sum: &[u8],
+        body: &mut [u8],
+    ) -> Option<bool> {
+        if sum.len() != body.len() {
+            region.count(Counter::Unfit, 1);
+            return None;
+        }
+        body.copy_from_slice(sum);
+        let group = data.index % parity::groups(data.count);
+        for index in parity::members(group, data.count).filter(|&index| index != data.index) {
+            let (cursor, lines) = self.places[record * self.frames + index as usize];
+            cursor.add_body(region.recorded(data.cycle), lines as usize, body);
+        }
+        match data.decode_body(body, region.map().lines) {
+            Ok(runs) => self.add(region, record, data, runs),
+            Err(_) => {
+                region.count(Counter::Unfit, 1);
+                None
+            }
+        }
+    }
+
     /// One checked sweep frame, as [`data`](Self::data).
     pub fn sweep(
         &mut self,
@@ -351,6 +438,7 @@ impl Standby {
         }
         let lines = region.map().lines;
         let mut into = region.extend_record(data.cycle);
+        let (starts, at) = (runs.iter().next().map(|(run, _)| run.start), into.at());
         // Checked for the frame as a whole before its first line is taken: a frame has all its effect or none. More
         // lines than the region has can only come from a sender that repeats lines.
         if into.lines() + runs.lines() > lines {
@@ -358,6 +446,10 @@ impl Standby {
             return None;
         }
         into.push_all(runs.iter().map(|(run, bytes)| (run.start, bytes)));
+        if (data.index as usize) < self.frames {
+            let place = &mut self.places[record * self.frames + data.index as usize];
+            *place = (into.cursor(at, starts), runs.lines() as u32);
+        }
         self.got[word] |= bit;
         let staged = &mut self.staged[record];
         staged.missing = staged.missing.saturating_sub(1);
@@ -430,25 +522,27 @@ impl Standby {
         self.staging.want()
     }
 
-    /// Whether frames are missing that another would help (S8). `pause`: for how long nothing may have come of the newest
-    /// cycle before its missing frames count, nanoseconds.
+    /// Whether frames are missing that another would help (S9). `pause`: for how long nothing may have come of the newest
+    /// cycle before its missing frames count, `overdue`: before the cycle after it does, nanoseconds.
     #[must_use]
-    pub fn lacks(&self, now: u64, pause: u64) -> bool {
-        self.wanted(now, pause).next().is_some()
+    pub fn lacks(&self, now: u64, pause: u64, overdue: u64) -> bool {
+        self.wanted(now, pause, overdue).next().is_some()
     }
 
     /// The list of what is missing, oldest first, as much as fits.
     #[must_use]
-    pub fn wants(&self, now: u64, pause: u64) -> Wants {
+    pub fn wants(&self, now: u64, pause: u64, overdue: u64) -> Wants {
         let mut wants = [Want::default(); MAX_WANTS];
-        for (want, lacked) in wants.iter_mut().zip(self.wanted(now, pause)) {
+        for (want, lacked) in wants.iter_mut().zip(self.wanted(now, pause, overdue)) {
             *want = lacked;
         }
         wants
     }
 
-    fn wanted(&self, now: u64, pause: u64) -> impl Iterator<Item = Want> {
-        let newest = if now.saturating_sub(self.newest_at) >= pause { self.newest + 1 } else { self.newest };
+    fn wanted(&self, now: u64, pause: u64, overdue: u64) -> impl Iterator<Item = Want> {
+        let quiet = now.saturating_sub(self.newest_at);
+        let newest = self.newest + u64::from(quiet >= pause) + u64::from(quiet >= overdue);
+        let newest = newest.min(self.next + self.records as u64);
         let cycles = if self.follows { self.next..newest } else { 0..0 };
         cycles.flat_map(move |cycle| {
             let record = (cycle % self.records as u64) as usize;

@@ -52,8 +52,10 @@ pub struct Settings {
     pub max_age: MaxAge,
     /// Most frames of a cycle that one commit sends; the next ones send the rest.
     pub send_budget: u32,
-    /// How often a member that is swept says what it still lacks.
-    pub sweep_every: u64,
+    /// Whether cycles of several frames are followed by their parity.
+    pub parity: bool,
+    /// The group's period: how often a cycle is due, and a member that is swept says what it still lacks.
+    pub period: u64,
     /// Largest frame of the group's links, bytes.
     pub frame_bytes: usize,
     /// An operator's word: begin from nothing, although not all members have told that they hold nothing (T6).
@@ -79,7 +81,8 @@ impl Settings {
             pause: period / 8,
             max_age: MaxAge { cycles: 2, time: silence },
             send_budget: 1024,
-            sweep_every: period,
+            parity: true,
+            period,
             frame_bytes,
             begin_alone: false,
             nonce: 0,
@@ -218,7 +221,7 @@ impl Member {
         Self {
             settings,
             sender: Sender::new(ids),
-            standby: Standby::new(map.lines, map.records, settings.max_age),
+            standby: Standby::new(map.lines, map.records, settings.frame_bytes, settings.max_age),
             primary: None,
             ring: Ring::new(map.records, map.lines, settings.frame_bytes, settings.send_budget),
             asked: [Asked::default(); MAX_MEMBERS],
@@ -308,7 +311,7 @@ impl Member {
                 region.count(Counter::StatusTaken, 1);
                 Heard::Nothing
             }
-            Frame::Data(header, ..) | Frame::Sweep(header, ..)
+            Frame::Data(header, ..) | Frame::Sweep(header, ..) | Frame::Parity(header, ..)
                 if header.epoch < region.epoch_seen() && !planted::is(Bug::StaleTaken) =>
             {
                 region.count(Counter::StaleEpoch, 1); // S1
@@ -320,6 +323,10 @@ impl Member {
             Frame::Data(header, data, runs) => {
                 self.meets(header.ids.node, now);
                 self.standby.data(region, &header, &data, runs, now).into()
+            }
+            Frame::Parity(header, data, sum) => {
+                self.meets(header.ids.node, now);
+                self.standby.parity(region, &header, &data, sum, now).into()
             }
             Frame::Sweep(header, sweep, runs) => {
                 self.meets(header.ids.node, now);
@@ -356,14 +363,17 @@ impl Member {
     /// oldest first; then the sweep, for which a quarter is kept. Says whether frames wait to be flushed. Call it after
     /// listening, before the step.
     pub fn answer(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
-        let Self { primary: Some(primary), asked, ring, sender, sweep, .. } = self else { return false };
+        let Self { primary: Some(primary), asked, ring, sender, sweep, settings, .. } = self else {
+            return false;
+        };
+        let flight = settings.pause.saturating_mul(2);
         let kept = if sweep.wanted() { *ring.budget() / 4 } else { 0 };
         *ring.budget() -= kept;
         let mut sent = 0;
         for hot in [true, false] {
             for asked in asked.iter_mut().filter(|asked| asked.hot == hot) {
                 for want in asked.wants.iter().take_while(|want| want.cycle != 0) {
-                    sent += primary.send_again(ring, region, (want, asked.seen), now, sender, sink);
+                    sent += primary.send_again(ring, region, (want, asked.seen), (now, flight), sender, sink);
                 }
                 asked.wants[0].cycle = 0;
             }
@@ -377,7 +387,7 @@ impl Member {
 
     fn foreign_layout(&mut self, region: &Region, frame: &Frame<'_>, now: u64) -> Heard {
         match frame {
-            Frame::Data(..) | Frame::Sweep(..) => {
+            Frame::Data(..) | Frame::Sweep(..) | Frame::Parity(..) => {
                 if !self.met {
                     // T5: somebody leads this group, if not in a way that this node can follow.
                     (self.heard_at, self.foreign_leads) = (now, true);
@@ -543,10 +553,10 @@ impl Member {
     /// How long a follower may sleep before it has something to say, nanoseconds.
     #[must_use]
     pub fn patience(&self) -> u64 {
-        let Settings { silence, pause, sweep_every, .. } = self.settings;
-        match self.met && self.standby.lacks(u64::MAX, 0) {
+        let Settings { silence, pause, period, .. } = self.settings;
+        match self.met && self.standby.lacks(u64::MAX, 0, u64::MAX) {
             true => pause,
-            false if self.standby.lacking() > 0 => sweep_every.min(silence / 8),
+            false if self.standby.lacking() > 0 => period.min(silence / 8),
             false => silence / 8,
         }
     }
@@ -572,17 +582,27 @@ impl Member {
         Some(published)
     }
 
+    /// Writes what protects the cycle that has just left, if this node leads; says whether frames wait to be flushed. Call it
+    /// when the cycle's own frames are gone and the region is settled.
+    pub fn protect(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
+        let Self { primary: Some(primary), ring, sender, settings, .. } = self else { return false };
+        settings.parity && primary.protect(ring, region, now, sender, sink) > 0
+    }
+
     /// Writes a status frame if one is due; says whether. The caller flushes the link.
     pub fn talk(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
-        let Settings { status_every, silence, pause, sweep_every, .. } = self.settings;
+        let Settings { status_every, silence, pause, period, .. } = self.settings;
         let follows = self.met && !self.leads();
-        let lacks = follows && self.standby.lacks(now, pause);
+        let overdue = period.saturating_mul(6) / 5;
+        let holes = follows && self.standby.lacks(now, pause, u64::MAX);
+        let lacks = holes || follows && self.standby.lacks(now, pause, overdue);
         let swept = follows && self.standby.lacking() > 0;
-        let every = match (self.met, lacks, swept) {
-            (false, ..) => silence,
-            (_, true, _) => pause,
-            (_, _, true) => sweep_every,
-            _ => status_every,
+        let every = match self.met {
+            false => silence,
+            true if holes => pause,
+            true if lacks => period / 2,
+            true if swept => period,
+            true => status_every,
         };
         if now.saturating_sub(self.status_at) < every.min(status_every) {
             return false;
@@ -599,7 +619,7 @@ impl Member {
             layout: self.settings.layout,
             may_lead: if self.met { self.state() >= SyncState::Hot } else { region.lacking() == 0 },
             seen: self.standby.seen(),
-            wants: if lacks { self.standby.wants(now, pause) } else { [Want::default(); MAX_WANTS] },
+            wants: if lacks { self.standby.wants(now, pause, overdue) } else { [Want::default(); MAX_WANTS] },
             sweep: match swept && !planted::is(Bug::NeverAsks) {
                 true => self.standby.sweep_wanted(),
                 false => SweepWant::default(),

@@ -55,9 +55,11 @@ struct Options {
     label: &'static str,
     members: [u8; MAX_MEMBERS],
     begin_alone: bool,
+    parity: bool,
 }
 
-const PLAIN: Options = Options { group: 1, label: "test", members: [1, 2, 3, 0, 0, 0, 0], begin_alone: true };
+const PLAIN: Options =
+    Options { group: 1, label: "test", members: [1, 2, 3, 0, 0, 0, 0], begin_alone: true, parity: false };
 
 impl Node {
     fn new(id: u8, now: u64) -> Self {
@@ -80,6 +82,7 @@ impl Node {
             pause: PERIOD / 4,
             max_age: MaxAge { cycles: 1, time: SILENCE },
             begin_alone: options.begin_alone,
+            parity: options.parity,
             nonce: (now / 7) as u32 + id as u32,
             ..Settings::usual(ids, layout, PERIOD, FRAME)
         };
@@ -102,6 +105,7 @@ impl Node {
         let published =
             self.member.commit(&mut self.region, &mut Diff::new(), (now, now), &mut self.wire).unwrap();
         self.region.settle(false);
+        self.member.protect(&self.region, now, &mut self.wire);
         published.cut
     }
 
@@ -274,6 +278,52 @@ fn whole_cycles_unheard_are_healed_in_order_while_the_records_last() {
     let leader = bed.node(0).exposed();
     assert_eq!((bed.node(1).state(), bed.node(1).exposed()), (Hot, leader));
     assert_eq!(bed.node(1).region.counter(Counter::Gaps), 0);
+}
+
+#[test]
+fn parity_makes_lost_frames_good_without_asking() {
+    let options = Options { parity: true, ..PLAIN };
+    let mut bed = Bed::new(0);
+    bed.nodes = (1..=2).map(|id| Some(Node::with(id, 0, &options, None))).collect();
+    bed.run(40, 60);
+    let before = bed.node(1).region.counter(Counter::ParityTaken);
+    for lost in 0..12 {
+        bed.tick(60, &mut |from, _, frames| {
+            let frames = frames.into_iter().enumerate();
+            frames.filter(|(at, _)| from != 0 || *at != lost).map(|(_, frame)| frame).collect()
+        });
+        let leader = bed.node(0).exposed();
+        assert!(bed.node(1).exposed() == leader, "frame {lost}");
+    }
+    assert!(bed.node(1).region.counter(Counter::ParityTaken) > before + 8);
+    assert_eq!(bed.node(0).region.counter(Counter::FramesRepaired), 0);
+}
+
+#[test]
+fn a_cycle_that_was_lost_whole_is_asked_for_when_it_is_overdue() {
+    let mut bed = Bed::new(2);
+    bed.run(40, 5);
+    bed.tick(60, &mut deaf);
+    let lost = bed.node(0).region.cut();
+    assert!(bed.node(1).region.cut() < lost);
+    // Time goes on, and no further cycle comes.
+    let (now, mut asked) = (bed.now, vec![]);
+    let node = bed.node(1);
+    for at in (now..now + 2 * PERIOD).step_by(PERIOD as usize / 8) {
+        node.member.talk(&node.region, at, &mut node.wire);
+        asked.append(&mut node.wire.sent);
+    }
+    let node = bed.node(0);
+    for status in &asked {
+        node.member.hear(&mut node.region, status, now);
+        node.member.answer(&node.region, now + PERIOD, &mut node.wire);
+    }
+    let again = std::mem::take(&mut node.wire.sent);
+    let node = bed.node(1);
+    for frame in &again {
+        node.member.hear(&mut node.region, frame, now);
+    }
+    assert_eq!(node.region.cut(), lost);
 }
 
 #[test]
@@ -644,7 +694,7 @@ fn a_blank_member_whose_network_comes_up_late_erases_nothing() {
     bed.nodes.push(None);
     bed.run(1000, 5);
     let before = bed.node(0).region.cut();
-    let blank = Node::with(2, bed.now, &Options { begin_alone: false, ..PLAIN }, None);
+    let blank = Node::with(2, bed.now, &Options { begin_alone: false, parity: false, ..PLAIN }, None);
     bed.nodes[1] = Some(blank);
     for _ in 0..60 {
         bed.tick(5, &mut cut_off);
@@ -812,7 +862,7 @@ fn a_standby_that_overran_leads_again_once_it_has_heard_and_healed() {
 
 #[test]
 fn blank_members_begin_once_all_have_told_that_they_are_blank() {
-    let strict = Options { begin_alone: false, ..PLAIN };
+    let strict = Options { begin_alone: false, parity: false, ..PLAIN };
     let mut bed = Bed::new(2);
     bed.nodes = (1..=2).map(|id| Some(Node::with(id, 0, &strict, None))).collect();
     bed.run(100, 5);

@@ -44,6 +44,9 @@ pub struct Config {
     /// Most frames of a cycle that one commit sends, 1 to 1,000,000 (default 1024); the next commits send the rest, and make no
     /// cut until it has left.
     pub send_frames: u32,
+    /// Whether a cycle of four frames or more is followed by parity, of which a standby makes lost frames without asking
+    /// (default true): one frame more for each 8, from 32 frames on each 16.
+    pub parity: bool,
     /// An operator's word: lead from the cut found in memory although this node, or its last incarnation, knew of cycles that
     /// it does not hold (default false: it refuses). For the day on which nobody else can.
     pub lead_from_old: bool,
@@ -115,6 +118,7 @@ impl Config {
             max_age_cycles: 2,
             max_age_us: None,
             send_frames: 1024,
+            parity: true,
             lead_from_old: false,
             records: None,
             patience_cycles: 100,
@@ -359,6 +363,7 @@ struct CycleTable {
     max_age_cycles: Option<u32>,
     max_age_us: Option<u64>,
     send_frames: Option<u32>,
+    parity: Option<bool>,
     lead_from_old: Option<bool>,
     records: Option<u32>,
     patience_cycles: Option<u32>,
@@ -467,6 +472,7 @@ impl File {
             max_age_cycles: cycle.max_age_cycles.unwrap_or(base.max_age_cycles),
             max_age_us: cycle.max_age_us,
             send_frames: cycle.send_frames.unwrap_or(base.send_frames),
+            parity: cycle.parity.unwrap_or(base.parity),
             lead_from_old: cycle.lead_from_old.unwrap_or(base.lead_from_old),
             records: cycle.records,
             patience_cycles: cycle.patience_cycles.unwrap_or(base.patience_cycles),

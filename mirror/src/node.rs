@@ -141,7 +141,8 @@ impl<T: Pod> Node<T> {
                 time: config.max_age_us.map_or(silence, |us| us * 1000),
             },
             send_budget: config.send_frames,
-            sweep_every: period.max(LEAST_PAUSE),
+            parity: config.parity,
+            period,
             frame_bytes: link.frame_bytes(),
             begin_alone: config.begin_alone,
             nonce: nonce()?,
@@ -335,6 +336,9 @@ impl<T: Pod> Node<T> {
             .expect("a lead exists only while this node leads, and nothing is heard meanwhile");
         link.flush();
         region.settle(false);
+        if member.protect(region, clock::now(), &mut **link) {
+            link.flush();
+        }
         region.set_phase(Phase::Idle);
         self.open = if published.open { self.open + cycle.missed + 1 } else { 0 };
         (published, self.member.may_act())

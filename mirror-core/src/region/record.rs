@@ -5,6 +5,7 @@
 
 use super::store;
 use crate::line::{LINE, Run};
+use crate::wire::Cursor;
 
 /// Fills the record of the commit being prepared. Nothing counts until the region seals it.
 #[derive(Debug)]
@@ -60,6 +61,22 @@ impl Recorder<'_> {
         }
         *self.fill = fill;
         fits
+    }
+
+    /// How far it is filled.
+    pub(crate) fn at(&self) -> (usize, usize) {
+        (self.fill.runs, self.fill.lines)
+    }
+
+    /// Where the lines stand that were pushed when it was filled up to `at`, the first of them line `start`: in a run of
+    /// their own, or at the end of the one before, which they joined.
+    pub(crate) fn cursor(&self, (runs, lines): (usize, usize), start: Option<u32>) -> Cursor {
+        match (runs.checked_sub(1).map(|last| self.runs[last]), start) {
+            (Some(last), Some(start)) if last.start < start && start < last.end() => {
+                Cursor::new(runs - 1, start - last.start, lines)
+            }
+            _ => Cursor::new(runs, 0, lines),
+        }
     }
 
     /// How many lines the record holds so far.

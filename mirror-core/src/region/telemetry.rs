@@ -98,6 +98,14 @@ counters! {
     SweepTaken = "sweep_taken",
     /// Sweep frames sent.
     FramesSwept = "frames_swept",
+    /// Parity frames that made a lost frame good.
+    ParityTaken = "parity_taken",
+    /// Parity frames of which nothing was needed, or not enough was had.
+    ParitySpare = "parity_spare",
+    /// Parity frames sent.
+    ParitySent = "parity_sent",
+    /// Lines of earlier cycles that rode along.
+    LinesRepeated = "lines_repeated",
     /// Commits that made no cut, because the cycle before had not left yet.
     OpenCycles = "open_cycles",
     /// Of two networks: frames that the other had brought already, and that were dropped.
@@ -134,16 +142,18 @@ impl Counter {
         Counter::Own,
         Counter::Late,
         Counter::Unfit,
+        Counter::ParitySpare,
         Counter::DataTaken,
         Counter::StatusTaken,
         Counter::SweepTaken,
+        Counter::ParityTaken,
     ];
 
     /// Of [`OUTCOMES`](Self::OUTCOMES), those of frames that are no member's, or damaged: one for each [`Reject`].
     pub const REJECTS: &'static [Counter] = Self::OUTCOMES.split_at(9).0;
 
     /// Of [`OUTCOMES`](Self::OUTCOMES), those of frames that have no effect.
-    pub const REFUSED: &'static [Counter] = Self::OUTCOMES.split_at(Self::OUTCOMES.len() - 3).0;
+    pub const REFUSED: &'static [Counter] = Self::OUTCOMES.split_at(Self::OUTCOMES.len() - 4).0;
 }
 
 const _: () = assert!(Counter::ALL.len() <= PAGE / 8);

@@ -53,9 +53,11 @@ pub enum FrameKind {
     Data = 1,
     /// What a member holds and wants.
     Status = 2,
-    // 3 is kept for frames of the role rules, 5 for parity.
+    // 3 is kept for frames of the role rules.
     /// How a part of the region stands.
     Sweep = 4,
+    /// The sum of some of a cycle's data frames.
+    Parity = 5,
 }
 
 /// Whose frames these are: the same in every frame that a member sends.
@@ -125,14 +127,18 @@ pub enum Frame<'a> {
     Status(Header, Status),
     /// How a part of the region stands.
     Sweep(Header, SweepHeader, Runs<'a>),
+    /// The sum of the bodies of a group of a cycle's data frames; the index is the group's.
+    Parity(Header, DataHeader, &'a [u8]),
 }
 
 impl Frame<'_> {
     /// The fields that every frame has.
     #[must_use]
     pub fn header(&self) -> &Header {
-        let (Self::Data(header, ..) | Self::Status(header, _) | Self::Sweep(header, ..)) = self;
-        header
+        match self {
+            Self::Data(header, ..) | Self::Status(header, _) => header,
+            Self::Sweep(header, ..) | Self::Parity(header, ..) => header,
+        }
     }
 }
 
@@ -214,6 +220,10 @@ impl<'a> Frame<'a> {
             k if k == FrameKind::Sweep as u8 => {
                 let (sweep, runs) = SweepHeader::decode(&header, flags, bytes, lines)?;
                 Ok(Frame::Sweep(header, sweep, runs))
+            }
+            k if k == FrameKind::Parity as u8 => {
+                let (data, body) = DataHeader::decode_parity(&header, flags, bytes, lines)?;
+                Ok(Frame::Parity(header, data, body))
             }
             kind => Err(Reject::Kind(kind)),
         }

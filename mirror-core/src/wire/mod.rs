@@ -13,7 +13,9 @@ mod wants;
 pub use glance::{Glance, is_sound};
 pub use header::{Frame, FrameKind, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VERSION, own_node_offset};
 pub(crate) use runs::{Cursor, CycleWriter};
-pub use runs::{DataHeader, Runs, RunsIter, Slice, Source, frames_needed, lines_per_frame, most_frames};
+pub use runs::{
+    DataHeader, Runs, RunsIter, Slice, Source, body_bytes, frames_needed, lines_per_frame, most_frames,
+};
 pub use status::{Status, SyncState};
 pub use sweep::SweepHeader;
 pub(crate) use sweep::SweepWriter;

@@ -7,7 +7,7 @@
 use super::header::BODY;
 use super::{FrameKind, Header, Reject, put_u32, put_u64, u32_at, u64_at};
 use crate::line::{self, LINE, Run};
-use crate::{Cut, Epoch};
+use crate::{Cut, Epoch, parity};
 
 const AT_BASE_EPOCH: usize = BODY;
 const AT_BASE_CYCLE: usize = BODY + 8;
@@ -119,6 +119,37 @@ impl DataHeader {
         bytes: &'a [u8],
         lines: usize,
     ) -> Result<(Self, Runs<'a>), Reject> {
+        let data = Self::decode_fields(header, flags, bytes, lines)?;
+        if data.index >= data.count {
+            return Err(Reject::Field { field: "index", value: data.index.into() });
+        }
+        Ok((data, data.decode_body(&bytes[RUNS..], lines)?))
+    }
+
+    /// A parity frame: the fields of its cycle, with the group in the place of the index, and the sum of the group's bodies.
+    pub(super) fn decode_parity<'a>(
+        header: &Header,
+        flags: u8,
+        bytes: &'a [u8],
+        lines: usize,
+    ) -> Result<(Self, &'a [u8]), Reject> {
+        let data = Self::decode_fields(header, flags, bytes, lines)?;
+        if data.index >= parity::groups(data.count) {
+            return Err(Reject::Field { field: "group", value: data.index.into() });
+        }
+        Ok((data, &bytes[RUNS..]))
+    }
+
+    /// The lines in the body of one of the cycle's frames, received or made good.
+    pub(crate) fn decode_body<'a>(&self, body: &'a [u8], lines: usize) -> Result<Runs<'a>, Reject> {
+        let carried = check_runs(body, 0..lines as u64)?;
+        if carried == 0 && self.count > 1 {
+            return Err(Reject::Field { field: "runs", value: 0 });
+        }
+        Ok(Runs { bytes: body, lines: carried })
+    }
+
+    fn decode_fields(header: &Header, flags: u8, bytes: &[u8], lines: usize) -> Result<Self, Reject> {
         let field = |field, value| Reject::Field { field, value };
         if bytes.len() < RUNS {
             return Err(Reject::Truncated { got: bytes.len(), said: RUNS });
@@ -163,14 +194,36 @@ impl DataHeader {
         if data.count == 0 || data.count as usize > lines.max(1) {
             return Err(field("count", data.count as u64));
         }
-        if data.index >= data.count {
-            return Err(field("index", data.index as u64));
-        }
-        let carried = check_runs(&bytes[RUNS..], 0..lines as u64)?;
-        if carried == 0 && data.count > 1 {
-            return Err(field("runs", 0));
-        }
-        Ok((data, Runs { bytes: &bytes[RUNS..], lines: carried }))
+        Ok(data)
+    }
+
+    fn encode_fields(&self, head: &mut [u8]) {
+        put_u64(head, AT_BASE_EPOCH, self.base.epoch.0);
+        put_u64(head, AT_BASE_CYCLE, self.base.cycle);
+        put_u64(head, AT_CYCLE, self.cycle);
+        put_u64(head, AT_PLANT, self.plant);
+        put_u32(head, AT_INDEX, self.index);
+        put_u32(head, AT_COUNT, self.count);
+        put_u64(head, AT_DIGEST, self.digest);
+        put_u64(head, AT_SINCE, self.since);
+        put_u32(head, AT_SLICE_FIRST, self.slice.first);
+        put_u32(head, AT_SLICE_LINES, self.slice.lines);
+        put_u64(head, AT_SLICE_DIGEST, self.slice.digest);
+    }
+
+    /// Writes a parity frame, whose body `sum` makes out of zeros, and gives its length.
+    pub(crate) fn encode_parity(
+        &self,
+        header: &Header,
+        frame: &mut [u8],
+        sum: impl FnOnce(&mut [u8]),
+    ) -> usize {
+        let (head, body) = frame.split_at_mut(RUNS);
+        body.fill(0);
+        sum(body);
+        self.encode_fields(head);
+        header.seal(FrameKind::Parity, frame);
+        frame.len()
     }
 }
 
@@ -218,6 +271,41 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
+    /// At line `line` of a source, which is the `taken`-th of run `run`.
+    pub(crate) fn new(run: usize, taken: u32, line: usize) -> Self {
+        Self { run, taken, line }
+    }
+
+    /// Past as many lines as fit a frame of `frame_bytes`.
+    pub(crate) fn after(mut self, runs: &[Run], frame_bytes: usize) -> Self {
+        self.fill(runs, frame_bytes - RUNS, |_, _, _| {});
+        self
+    }
+
+    /// How many lines lie between this and `later`.
+    pub(crate) fn lines_to(self, later: Self) -> usize {
+        later.line - self.line
+    }
+
+    /// Adds the body of the frame that begins here and carries `lines` lines to `sum` (see [`crate::parity`]).
+    pub(crate) fn add_body(self, source: Source<'_>, lines: usize, sum: &mut [u8]) {
+        let Self { mut run, mut taken, mut line } = self;
+        let (mut at, end) = (0, line + lines);
+        while line < end
+            && let Some(&Run { start, count }) = source.runs.get(run)
+        {
+            let fits = ((count - taken) as usize).min(end - line);
+            let mut head = [0; RUN_HEADER];
+            put_u32(&mut head, 0, start + taken);
+            put_u32(&mut head, 4, fits as u32);
+            let bytes = &source.packed[line * LINE..][..fits * LINE];
+            let Some(room) = sum.get_mut(at..at + RUN_HEADER + bytes.len()) else { return };
+            parity::add(&mut room[..RUN_HEADER], &head);
+            parity::add(&mut room[RUN_HEADER..], bytes);
+            at += RUN_HEADER + bytes.len();
+            (run, taken, line) = (run + 1, 0, line + fits);
+        }
+    }
     /// Takes as many lines as fit `room` bytes, handing each piece (its run, where in `room` it begins) to `put`;
     /// gives the bytes used. The one place that decides where a frame ends, so planning and writing cannot differ.
     fn fill(&mut self, runs: &[Run], room: usize, mut put: impl FnMut(Run, usize, usize)) -> usize {
@@ -256,6 +344,12 @@ impl Cursor {
 #[must_use]
 pub const fn lines_per_frame(frame_bytes: usize) -> usize {
     (frame_bytes - RUNS - RUN_HEADER) / LINE
+}
+
+/// How long the body of a frame of `frame_bytes` is.
+#[must_use]
+pub const fn body_bytes(frame_bytes: usize) -> usize {
+    frame_bytes - RUNS
 }
 
 /// The most frames of `frame_bytes` that a cycle of `lines` lines can have: a frame ends only when less than a run of one
@@ -330,17 +424,7 @@ impl<'a> CycleWriter<'a> {
             room[used..].fill(0);
         }
         let length = RUNS + if last { used } else { room.len() };
-        put_u64(head, AT_BASE_EPOCH, self.data.base.epoch.0);
-        put_u64(head, AT_BASE_CYCLE, self.data.base.cycle);
-        put_u64(head, AT_CYCLE, self.data.cycle);
-        put_u64(head, AT_PLANT, self.data.plant);
-        put_u32(head, AT_INDEX, self.data.index);
-        put_u32(head, AT_COUNT, self.data.count);
-        put_u64(head, AT_DIGEST, self.data.digest);
-        put_u64(head, AT_SINCE, self.data.since);
-        put_u32(head, AT_SLICE_FIRST, self.data.slice.first);
-        put_u32(head, AT_SLICE_LINES, self.data.slice.lines);
-        put_u64(head, AT_SLICE_DIGEST, self.data.slice.digest);
+        self.data.encode_fields(head);
         header.seal(FrameKind::Data, &mut frame[..length]);
         self.data.index += 1;
         Some(length)

@@ -60,6 +60,8 @@ options! {
     max_age,
     /// Frames of a cycle that a commit sends at most.
     send,
+    /// 1: cycles of several frames are followed by their parity.
+    parity,
     /// What a cycle writes: see [`Dirty`].
     dirty,
     /// Lines that a cycle writes at most, in the kinds `Few` and `Bursts`.
@@ -169,6 +171,7 @@ impl Options {
             marked: r.below(2),
             records: 2 + r.below(7),
             max_age: r.below(3),
+            parity: r.below(2),
             send: r.pick(&[1_000_000, 1_000_000, 1_000_000, 20, 5, 2]),
             dirty: r.pick(&[0, 1, 1, 1, 2, 3, 3]),
             dirty_lines: r.log_range(1, lines),

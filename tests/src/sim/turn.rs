@@ -12,6 +12,7 @@ use super::network::{Mishap, Nature, Parcel};
 use super::node::Cycle;
 use super::workload::{Step, all_runs};
 use mirror_core::Cut;
+use mirror_core::parity::groups;
 use mirror_core::takeover::{Heard, Takeover};
 use mirror_core::wire::{Frame, frames_needed};
 
@@ -297,7 +298,13 @@ impl Cluster {
         self.flush(place);
         if let Some(up) = &mut self.nodes[place].up {
             up.region.settle(false);
+            up.member.protect(&up.region, local, &mut up.wire);
+            let (parity, left) = (up.wire.sent.len() as u32, done.left);
+            ensure(parity == 0 || parity <= groups(done.frames) && left == 0, "repair", || {
+                format!("{parity} parity frames for {} frames, of which {left} have not left", done.frames)
+            })?;
         }
+        self.flush(place);
         let nodes = &self.nodes;
         let (outage, most) = (self.peace.outage, self.expect.progress);
         if !done.open {
