@@ -3,6 +3,7 @@
 //! - [`memory_link`]: a network inside the process, with faults. [`null_link`]: none at all.
 //! - [`sim`]: a cluster of members under faults, decided by one seed.
 //! - [`namespace`]: a network namespace of one's own, gone when its last user is.
+//! - [`fault_net`]: namespaces joined by a hub that loses, doubles, reorders and cuts as told, for real processes.
 //! - [`skip`]: how a test says that it did not run.
 //! - [`plant`]: a state that certifies itself.
 //! - [`member`]: a member on a wire of byte vectors.
@@ -11,6 +12,7 @@
 //! - [`memory`]: page-aligned memory for regions, and copies of memory that a process died over.
 
 pub mod child;
+pub mod fault_net;
 pub mod member;
 pub mod memory;
 pub mod memory_link;
