@@ -131,7 +131,7 @@ impl Group {
     /// A group of nodes 1 to `members`, of which 1 leads and the others are hot; or a line that says why there is none.
     fn new(name: &str, members: u8, settings: &str) -> Option<Self> {
         let bed = Bed::new(members, SEED).map_err(|why| skip(name, why)).ok()?;
-        let settings = format!("members={members} size=busy records=16 {settings}");
+        let settings = format!("members={members} size=busy records=16 silence=250 {settings}");
         let name = format!("real-faults-{name}-{}", std::process::id());
         let regions = (1..=members).map(|node| Named(Place::Named(format!("{name}-{node}")))).collect();
         let mut group = Self { bed, name, settings, regions, members: vec![], history: History::default() };
@@ -144,10 +144,10 @@ impl Group {
                     "loop group={name} node={node} namespace={namespace} interface={INTERFACE} {settings}"
                 ),
             );
-            child.until("open", |_| {});
             group.members.push(Member { child, node, newest: Cut::NONE, alive: true });
+            // However slow the first one is to begin, none of the others does.
+            group.until(node, |words, _| words[0] == if node == 1 { "out" } else { "open" });
         }
-        group.until(1, |words, _| words[0] == "out");
         group.in_step(1);
         Some(group)
     }
@@ -220,6 +220,7 @@ impl Group {
                 words[0] == "follow" && at.epoch == now.epoch && at.cycle >= now.cycle && hot()
             };
             self.until(other, joined);
+            println!("node {other} is in step after {} cycles", self.newest(other).cycle - now.cycle);
             let ahead = self.newest(leader).cycle + 20;
             self.until(other, |_, at| at.epoch == now.epoch && at.cycle >= ahead);
         }
@@ -386,7 +387,8 @@ fn a_standby_that_hears_too_little_refuses_to_lead_and_says_why() {
     let held = group.newest(2);
     assert!(held.epoch == last.epoch && held.cycle < last.cycle, "it holds {held} of {last}");
     assert!(said.contains(&"newest:".into()), "{said:?}");
-    assert_eq!((group.counter(2, Counter::Refusals), group.counter(2, Counter::Takeovers)), (1, 0));
+    assert!(group.counter(2, Counter::Refusals) > 0);
+    assert_eq!(group.counter(2, Counter::Takeovers), 0);
     group.end();
 }
 
