@@ -4,6 +4,7 @@
 //! - [`sealed_link`]: any bytes as frames of the protocol, for links that look at these.
 //! - [`sim`]: a cluster of members under faults, decided by one seed.
 //! - [`namespace`]: a network namespace of one's own, gone when its last user is.
+//! - [`fault_net`]: namespaces joined by a hub that loses, doubles, reorders and cuts as told, for real processes.
 //! - [`skip`]: how a test says that it did not run.
 //! - [`plant`]: a state that certifies itself.
 //! - [`member`]: a member on a wire of byte vectors.
@@ -12,6 +13,7 @@
 //! - [`memory`]: page-aligned memory for regions, and copies of memory that a process died over.
 
 pub mod child;
+pub mod fault_net;
 pub mod member;
 pub mod memory;
 pub mod memory_link;

@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use bytemuck::Pod;
-use mirror::Place;
+use mirror::{Look, Place};
 use mirror_core::region::{AttachError, Found, Identity, Map, PAGE};
 use mirror_core::{Layout, Region, checksum};
 
@@ -11,7 +11,8 @@ use mirror_core::{Layout, Region, checksum};
 #[derive(Clone, Copy)]
 struct Page([u8; PAGE]);
 
-/// Records of the regions that test processes open: so few that what is lost is soon lost for good.
+/// Records of the regions that test processes open unless they are told otherwise: so few that what is lost is soon
+/// lost for good.
 pub const RECORDS: usize = 2;
 
 /// The layout label of every state that the helper processes keep.
@@ -27,7 +28,8 @@ pub fn left_behind<T: Pod, R>(
     node: u8,
     look: impl FnOnce(&mut Region, Found) -> R,
 ) -> R {
-    let mut memory = Memory::with_records(size_of::<T>(), RECORDS);
+    let records = Look::open(place).unwrap_or_else(|e| panic!("{place}: {e}")).map().records;
+    let mut memory = Memory::with_records(size_of::<T>(), records);
     let bytes = std::fs::read(place.to_string()).unwrap_or_else(|e| panic!("{place}: {e}"));
     memory.bytes_mut().copy_from_slice(&bytes);
     let who = Identity {

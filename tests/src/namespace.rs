@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::net::{Ipv6Addr, UdpSocket};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -85,6 +85,12 @@ impl Namespace {
         }
     }
 
+    /// Where other processes find it for as long as this one holds it: for [`enter_at`].
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd())
+    }
+
     /// Runs `ip` with these arguments in the namespace.
     ///
     /// # Errors
@@ -139,6 +145,16 @@ fn plug(left: &Namespace, left_end: &str, right: &Namespace, right_end: &str, ne
         namespace.await_cable(device, v6)?;
     }
     Ok(())
+}
+
+/// Moves the calling thread, and with it the threads that it will start, into the namespace at [`Namespace::path`]. Called
+/// first of all, it moves a process.
+///
+/// # Errors
+///
+/// What the kernel says: usually that the process which held the namespace is gone.
+pub fn enter_at(path: &str) -> io::Result<()> {
+    enter(&File::open(path)?)
 }
 
 fn enter(file: &File) -> io::Result<()> {

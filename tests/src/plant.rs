@@ -32,6 +32,8 @@ unsafe impl<const WORDS: usize, const EVERY: u64> Pod for Plant<WORDS, EVERY> {}
 pub type Tiny = Plant<120, 4>;
 /// 8 KiB, all of it changing in four cycles.
 pub type Small = Plant<1016, 4>;
+/// 16 KiB, half of it changing in a cycle, in lines that part two others: every cycle is eight frames of 1472 bytes.
+pub type Busy = Plant<2040, 2>;
 /// 256 KiB, a few lines of which change in a cycle: its full cycle is hundreds of frames, an ordinary one a single frame.
 pub type Large = Plant<32_760, 1024>;
 

@@ -1,8 +1,8 @@
 //! What the tests across processes run: a real loop, a look from outside, or bare commits to be stepped through.
 //!
 //! `mirror-test-child loop KEY=VALUE...` runs a node and says what it does, a line each; a byte on its standard input is a
-//! command (below), and its end ends it. `look` reads a region until then. `commits` and `applies` work on a region
-//! in the memory file at descriptor 0.
+//! command (below), and its end ends it. `namespace=PATH interface=NAME` puts it where its network is. `look` reads a
+//! region until then. `commits` and `applies` work on a region in the memory file at descriptor 0.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -14,8 +14,8 @@ use mirror_core::region::{Identity, Map};
 use mirror_core::track::Diff;
 use mirror_core::{Cut, LINE, Layout, Region};
 use mirror_tests::memory::{LABEL, RECORDS};
-use mirror_tests::plant::{Large, Plant, Small, Tiny};
-use mirror_tests::{NullLink, stepped};
+use mirror_tests::plant::{Busy, Large, Plant, Small, Tiny};
+use mirror_tests::{NullLink, namespace, stepped};
 
 /// The last command heard on the standard input: `o` stop before the next output, `s` stop in the next step.
 static COMMAND: AtomicU8 = AtomicU8::new(0);
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     let settings: HashMap<String, String> =
         words.filter_map(|word| word.split_once('=').map(|(k, v)| (k.into(), v.into()))).collect();
     let result = match (role.as_str(), settings.get("size").map(String::as_str)) {
+        ("loop", Some("busy")) => run::<2040, 2>(&settings),
         ("loop", Some("large")) => run::<32_760, 1024>(&settings),
         ("loop", _) => run::<1016, 4>(&settings),
         ("look", Some("large")) => look::<32_760, 1024>(&settings),
@@ -37,7 +38,8 @@ fn main() -> ExitCode {
         ("commits" | "applies" | "recovers", _) => commit_under_the_microscope(&role),
         _ => Err(format!("no role `{role}`").into()),
     };
-    const { assert!(size_of::<Small>() == 8192 && size_of::<Large>() == 262_144 && size_of::<Tiny>() == 1024) };
+    const { assert!(size_of::<Small>() == 8192 && size_of::<Busy>() == 16_384) };
+    const { assert!(size_of::<Large>() == 262_144 && size_of::<Tiny>() == 1024) };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -83,7 +85,7 @@ fn config(settings: &HashMap<String, String>) -> Result<Config, Failure> {
     let number = |key: &str, or: u64| get(key).map_or(Ok(or), str::parse);
     let group = get("group").ok_or("no group")?;
     let address = get("address").unwrap_or("239.255.0.1:29999").parse()?;
-    let mut config = Config::new(group, number("node", 1)? as u8, address, "lo");
+    let mut config = Config::new(group, number("node", 1)? as u8, address, get("interface").unwrap_or("lo"));
     config.members = (1..=number("members", 2)? as u8).collect();
     config.layout = get("layout").unwrap_or(LABEL).into();
     config.period_us = number("period", 2000)?;
@@ -92,13 +94,16 @@ fn config(settings: &HashMap<String, String>) -> Result<Config, Failure> {
         number("patience", config.members.len().max(2) as u64 * u64::from(config.silence_cycles))? as u32;
     config.deadline_us = 20_000;
     config.begin_alone = number("alone", 1)? == 1;
-    config.records = Some(RECORDS as u32);
+    config.records = Some(number("records", RECORDS as u64)? as u32);
     config.track = if get("track") == Some("marked") { Track::Marked } else { Track::Diff };
     config.link.receive_buffer = get("buffer").map(str::parse).transpose()?;
     Ok(config)
 }
 
 fn run<const WORDS: usize, const EVERY: u64>(settings: &HashMap<String, String>) -> Result<(), Failure> {
+    if let Some(path) = settings.get("namespace") {
+        namespace::enter_at(path).map_err(|e| format!("{path}: {e}"))?;
+    }
     let config = config(settings)?;
     let mut node = if settings.get("link").is_some_and(|link| link == "null") {
         Node::<Plant<WORDS, EVERY>>::open_on(&config, Box::new(NullLink::new(1472)))?

@@ -16,6 +16,7 @@ pub(crate) const ALLOWED: &[(&str, &str)] = &[
     ("bench/src/memory.rs", "gives memory to regions"),
     ("bench/tests/no_alloc.rs", "an allocator that counts"),
     ("tests/src/bin/mirror-test-child.rs", "maps the memory that its tracer watches"),
+    ("tests/src/fault_net/tap.rs", "makes a TAP device"),
     ("tests/src/member.rs", "gives memory to regions"),
     ("tests/src/memory.rs", "gives memory to regions, and looks at it as bytes"),
     ("tests/src/plant.rs", "plain data of any size"),
