@@ -1,6 +1,6 @@
 //! `join`: a standby that joins a primary at work: how long until it is hot, and what the primary's commits cost meanwhile.
 //!
-//! Contract: the primary runs at 1 kHz, marks, and changes 1 % of its lines each cycle. In every round the standby opens a node with
+//! Contract: every line of the region was written once. The primary runs at 1 kHz, marks, and changes 1 % of its lines each cycle. In every round the standby opens a node with
 //! empty memory in the middle of it; its time runs from the first frame that it hears. When it is hot, two slices without a join
 //! follow, with the standby following: the first is what the join is held against, the second against the first
 //! tells how much two equal slices differ. The primary's cycles go on from one to the next without a break.
@@ -29,6 +29,8 @@ const LINES_A_FRAME: usize = 20;
 const SCATTERED_A_FRAME: u64 = 18;
 /// Cycles between two parts of a round.
 const PAUSE: usize = 50;
+/// Cycles in which all that was written at once has left, whatever the send budget.
+const SETTLED: usize = 400;
 /// A join that takes longer is given up, seconds.
 const PATIENCE_S: u64 = 10;
 
@@ -68,6 +70,7 @@ pub fn run(settings: &Settings) -> Result<Report, Error> {
         let dirty = (region / 100 / LINE).max(1) * LINE;
         let work = Workload::new(region, dirty, Spread::Scattered);
         let mut node = open(&setup, None)?;
+        fill(&mut *node, region)?;
         let (mut tally, mut step) = (Tally::default(), 0);
         for _ in 0..settings.rounds {
             bar.set_message(size_name(region));
@@ -89,6 +92,17 @@ pub fn run(settings: &Settings) -> Result<Report, Error> {
     how["cycles_per_slice"] = json!(settings.cycles);
     how["dirty_percent"] = json!(1);
     Ok(Report { bench: "join", machine: facts, settings: how, rows })
+}
+
+/// Writes every line once, as a state that has been worked on: lines that were never written need not be sent to anybody.
+fn fill(node: &mut dyn AnyNode, region: usize) -> Result<(), Error> {
+    let all = Workload::new(region, region, Spread::Contiguous);
+    let mut write = |pen: &mut dyn Pen| {
+        all.step(1, |at, bytes| pen.write(at, bytes));
+        pen.write(0, &[1]);
+    };
+    lead(node, 1, &mut write, |_| {})?;
+    lead(node, SETTLED, &mut |_| {}, |_| {})
 }
 
 fn round(

@@ -27,8 +27,8 @@ pub const COMMAND: &str = "whole-hearer";
 pub struct Held {
     /// From when the state was ready until it was held, nanoseconds; `None`: it did not come in time.
     pub took: Option<u64>,
-    /// The cycle that was held then.
-    pub cycle: u64,
+    /// When it was held, nanoseconds of `CLOCK_MONOTONIC`.
+    pub at: u64,
     /// It was held with a line that is not of its step.
     pub torn: bool,
 }
@@ -90,7 +90,7 @@ fn follow(node: &mut dyn AnyNode, work: &Workload, number: u64) -> Result<Held, 
         let stamp = Stamp::read(node.held());
         if stamp.cycle == number {
             let torn = !work.is_whole(number, node.held());
-            return Ok(Held { took: Some(now.saturating_sub(stamp.at)), cycle: node.cycle(), torn });
+            return Ok(Held { took: Some(now.saturating_sub(stamp.at)), at: now, torn });
         }
     }
     Ok(Held::default())

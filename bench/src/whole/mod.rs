@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::loss::{bar, pipe::AROUND};
 use crate::machine;
 use crate::pair::lead::{lead, lead_until_answered};
-use crate::pair::node::{AnyNode, Pen, open};
+use crate::pair::node::{AnyNode, Led, Pen, open};
 use crate::pair::second::Second;
 use crate::pair::settle;
 use crate::pair::setup::{PRIMARY, Setup, group};
@@ -61,7 +61,7 @@ struct Tally {
     ours_ms: Vec<f64>,
     floor_ms: Vec<f64>,
     commit_ms: Vec<f64>,
-    cycles: Vec<f64>,
+    commits: Vec<f64>,
     torn: u64,
     not_in_time: u64,
 }
@@ -127,10 +127,9 @@ impl Pair<'_> {
             work.step(number, |at, bytes| pen.write(at, bytes));
             pen.write(0, &Stamp { at: clock::now(), cycle: number, last: 0 }.bytes());
         };
-        let mut took = 0;
-        lead(&mut **node, 1, &mut write, |led| took = led.took)?;
-        let cycle = node.cycle();
-        lead_until_answered(&mut **node, second, &mut |_| {}, |_| {}, 2 * PATIENCE_S)?;
+        let mut commits: Vec<Led> = Vec::with_capacity(1 << 16);
+        lead(&mut **node, 1, &mut write, |led| commits.push(led))?;
+        lead_until_answered(&mut **node, second, &mut |_| {}, |led| commits.push(led), 2 * PATIENCE_S)?;
         let held: Held = second.told()?;
         match held.took {
             None => {
@@ -140,8 +139,8 @@ impl Pair<'_> {
             }
             Some(ns) => {
                 tally.ours_ms.push(ns as f64 / 1e6);
-                tally.commit_ms.push(took as f64 / 1e6);
-                tally.cycles.push((held.cycle + 1 - cycle) as f64);
+                tally.commit_ms.push(commits[0].took as f64 / 1e6);
+                tally.commits.push(commits.iter().filter(|led| led.at < held.at).count() as f64);
                 tally.torn += u64::from(held.torn);
             }
         }
@@ -173,7 +172,7 @@ fn row(region: usize, budget: &Budget, tally: &Tally) -> Row {
         interval(&tally.ours_ms).put(&mut row, "held_ms");
         ratio.put(&mut row, "ratio_p50");
         row.set("commit_ms", interval(&tally.commit_ms).median);
-        row.set("cycles", interval(&tally.cycles).median);
+        row.set("commits", interval(&tally.commits).median);
     }
     interval(&tally.floor_ms).put(&mut row, "floor_ms");
     if budget.aimed {
