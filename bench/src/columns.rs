@@ -109,6 +109,7 @@ const SLOW: &[Column] = &[
     ("most", "ratio_p50_most", Some(3)),
     ("confidence", "ratio_p50_confidence", Some(3)),
     ("aim", "target_ratio_p50", Some(2)),
+    ("floor x p50", "floor_ratio_p50", Some(3)),
     ("x p99", "ratio_p99", Some(2)),
     ("least", "ratio_p99_least", Some(2)),
     ("most", "ratio_p99_most", Some(2)),

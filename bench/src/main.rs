@@ -88,11 +88,11 @@ enum Command {
     },
     /// The primary's commit with a standby that is slow, stopped or gone.
     Slow {
-        /// Rounds [default: 21, quick: 9].
+        /// Rounds [default: 15, quick: 7].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         rounds: Option<u32>,
-        /// Cycles of a slice, at most 400 [default: 200, quick: 80].
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=400))]
+        /// Cycles of a slice, at most 200 [default: 200, quick: 60].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=200))]
         cycles: Option<u32>,
         #[command(flatten)]
         out: Out,
@@ -230,7 +230,7 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             out.give(&whole::run(&whole::Settings { rounds: number(rounds, &out, 41, 21), regions })?)
         }
         Command::Slow { rounds, cycles, out } => {
-            let (rounds, cycles) = (number(rounds, &out, 21, 9), number(cycles, &out, 200, 80));
+            let (rounds, cycles) = (number(rounds, &out, 15, 7), number(cycles, &out, 200, 60));
             let dirty = if out.quick { vec![16 << 10] } else { vec![1 << 10, 16 << 10] };
             out.give(&slow::run(&slow::Settings { rounds, cycles, dirty })?)
         }

@@ -3,7 +3,12 @@
 //! Contract: the primary runs at 1 kHz. In every round each trouble has a slice of its own, between two with a healthy standby; its p50
 //! and p99 are held against the mean of theirs. Before each slice the standby is healthy again: hot, with the
 //! newest cycle. The row `healthy` does nothing in its slice: it tells how much equal slices differ.
+//!
+//! Beside each slice stands one of the floor: the same bytes sent over a bare socket, to one in the same standby's process. Over
+//! loopback the sender does the kernel's part of receiving, so that changes with the receiver too, and is no work of the
+//! product.
 
+use crate::bare::Bare;
 use crate::error::Error;
 use crate::loss::bar;
 use crate::machine;
@@ -12,10 +17,11 @@ use crate::pair::lead::{PATIENCE_S, lead, lead_until_answered};
 use crate::pair::node::{AnyNode, Pen, open};
 use crate::pair::second::Second;
 use crate::pair::settle;
-use crate::pair::setup::{Setup, group};
+use crate::pair::setup::{PERIOD, PRIMARY, Setup, group};
 use crate::report::{Report, Row};
 use crate::stats::{histogram, interval, ratios};
 use crate::workload::{Spread, Workload, size_name};
+use mirror::clock;
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -25,6 +31,8 @@ const TARGET: f64 = 1.02;
 const PAUSE: usize = 30;
 /// What a slow standby sleeps between two turns, microseconds.
 const SLEEP_US: u64 = 20_000;
+/// The floors' groups come after those of the nodes.
+const FLOORS: usize = 32;
 /// Bytes of the region.
 const REGION: usize = 64 << 10;
 
@@ -53,10 +61,17 @@ const TROUBLES: [(Trouble, &str); 4] = [
 pub struct Settings {
     /// Rounds, at least 1.
     pub rounds: usize,
-    /// Cycles of a slice, at most 400: longer ones the standby takes for a silence.
+    /// Cycles of a slice, at most 200: in longer ones the standby takes itself for stalled.
     pub cycles: usize,
     /// Bytes that a cycle changes.
     pub dirty: Vec<usize>,
+}
+
+/// p50 and p99 of a slice, microseconds: of the commit, of the floor's send.
+#[derive(Clone, Copy, Debug)]
+struct Slice {
+    commit: [f64; 2],
+    floor: [f64; 2],
 }
 
 /// Slices of one trouble: p50 and p99, and those of the healthy ones around them.
@@ -66,6 +81,8 @@ struct Tally {
     p99: Vec<f64>,
     healthy50: Vec<f64>,
     healthy99: Vec<f64>,
+    floor50: Vec<f64>,
+    floor_healthy50: Vec<f64>,
     missed: u64,
 }
 
@@ -73,7 +90,9 @@ struct Tally {
 struct Running<'a> {
     node: &'a mut dyn AnyNode,
     second: Second,
-    setup: Setup,
+    /// What the standby is told at its opening.
+    opening: String,
+    bare: Bare,
     work: Workload,
     step: u64,
     missed: u64,
@@ -97,8 +116,17 @@ pub fn run(settings: &Settings) -> Result<Report, Error> {
             Some(second) => second,
             None => start(&cores)?,
         };
-        let mut running =
-            Running { node: &mut *node, second: taken, setup: setup.standby(), work, step: 0, missed: 0 };
+        let floor = group(std::process::id(), FLOORS + i);
+        let standby = serde_json::to_string(&setup.standby()).map_err(std::io::Error::from)?;
+        let mut running = Running {
+            node: &mut *node,
+            second: taken,
+            opening: format!("open {standby} {floor} {dirty}"),
+            bare: Bare::open(floor, PRIMARY, dirty)?,
+            work,
+            step: 0,
+            missed: 0,
+        };
         running.open()?;
         let mut tallies: [Tally; 4] = Default::default();
         for round in 0..settings.rounds {
@@ -127,8 +155,8 @@ fn start(cores: &machine::Affinity) -> Result<Second, Error> {
 impl Running<'_> {
     /// Lets the standby open its node, and leads until it is hot.
     fn open(&mut self) -> Result<(), Error> {
-        let setup = serde_json::to_string(&self.setup).map_err(std::io::Error::from)?;
-        self.ask(&format!("open {setup}"))
+        let opening = self.opening.clone();
+        self.ask(&opening)
     }
 
     /// Asks, and leads until the answer has come.
@@ -143,9 +171,8 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// p50 and p99 of a slice, microseconds.
-    fn slice(&mut self, cycles: usize) -> Result<[f64; 2], Error> {
-        let Self { node, work, step, missed, .. } = self;
+    fn slice(&mut self, cycles: usize) -> Result<Slice, Error> {
+        let Self { node, bare, work, step, missed, .. } = self;
         let mut took = Vec::with_capacity(cycles);
         let mut write = |pen: &mut dyn Pen| write(work, step, pen);
         lead(*node, PAUSE, &mut write, |_| {})?;
@@ -153,8 +180,19 @@ impl Running<'_> {
             took.push(led.took);
             *missed += led.missed;
         })?;
-        let took = histogram(took);
-        Ok([0.5, 0.99].map(|q| took.value_at_quantile(q) as f64 / 1000.0))
+        let commit = quantiles(&took);
+        took.clear();
+        let start = clock::now();
+        for cycle in 1..=(PAUSE + cycles) as u64 {
+            // Listening, as who leads does.
+            while clock::now() < start + cycle * PERIOD {
+                bare.piece();
+            }
+            let at = clock::now();
+            bare.publish(cycle, false)?;
+            took.push(clock::now() - at);
+        }
+        Ok(Slice { commit, floor: quantiles(&took[PAUSE..]) })
     }
 
     fn measure(
@@ -183,13 +221,21 @@ impl Running<'_> {
         }
         self.ask("hot")?;
         let after = self.slice(cycles)?;
-        tally.p50.push(during[0]);
-        tally.p99.push(during[1]);
-        tally.healthy50.push((before[0] + after[0]) / 2.0);
-        tally.healthy99.push((before[1] + after[1]) / 2.0);
+        let mean = |of: fn(&Slice) -> f64| (of(&before) + of(&after)) / 2.0;
+        tally.p50.push(during.commit[0]);
+        tally.p99.push(during.commit[1]);
+        tally.healthy50.push(mean(|slice| slice.commit[0]));
+        tally.healthy99.push(mean(|slice| slice.commit[1]));
+        tally.floor50.push(during.floor[0]);
+        tally.floor_healthy50.push(mean(|slice| slice.floor[0]));
         tally.missed += self.missed;
         Ok(())
     }
+}
+
+fn quantiles(took: &[u64]) -> [f64; 2] {
+    let took = histogram(took.iter().copied());
+    [0.5, 0.99].map(|q| took.value_at_quantile(q) as f64 / 1000.0)
 }
 
 fn write(work: &Workload, step: &mut u64, pen: &mut dyn Pen) {
@@ -207,6 +253,9 @@ fn row(name: &str, dirty: usize, tally: &Tally) -> Row {
     let ratio = interval(&ratios(&tally.p50, &tally.healthy50));
     ratio.put(&mut row, "ratio_p50");
     interval(&ratios(&tally.p99, &tally.healthy99)).put(&mut row, "ratio_p99");
+    row.set("floor_p50_us", interval(&tally.floor50).median);
+    row.set("floor_healthy_p50_us", interval(&tally.floor_healthy50).median);
+    interval(&ratios(&tally.floor50, &tally.floor_healthy50)).put(&mut row, "floor_ratio_p50");
     row.set("target_ratio_p50", TARGET).put("within_target", json!(ratio.median <= TARGET));
     row.put("rounds", json!(tally.p50.len())).put("ticks_missed", json!(tally.missed));
     row

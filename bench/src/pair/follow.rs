@@ -5,17 +5,19 @@
 //!
 //! | question | answer |
 //! | --- | --- |
-//! | `open SETUP` | when the node has become hot: [`Opened`] |
+//! | `open SETUP [FLOOR BYTES]` | when the node has become hot: [`Opened`]; it hears the floor's messages of so many bytes too |
 //! | `hot` | `hot`, when it is hot and holds the newest cycle it has heard of |
 //! | `sleep US` | `sleeping`: from now on it sleeps so long between two turns (0: it spins) |
 //! | `close` | `closed`: the node is gone |
 
 use super::node::{AnyNode, Turned, open};
 use super::second::{self, Asked};
-use super::setup::Setup;
+use super::setup::{STANDBY, Setup};
+use crate::bare::Bare;
 use crate::error::Error;
 use mirror::{Counter, SyncState, clock};
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddrV4;
 use std::time::Duration;
 
 /// The hidden command.
@@ -40,6 +42,7 @@ pub fn run() -> Result<(), Error> {
     super::settle_second();
     println!("started");
     let mut node: Option<Box<dyn AnyNode>> = None;
+    let mut bare: Option<Bare> = None;
     let (mut sleep, mut asked_at) = (Duration::ZERO, 0);
     let (mut first, mut opening, mut asked_hot) = (None, false, false);
     loop {
@@ -53,9 +56,9 @@ pub fn run() -> Result<(), Error> {
                     let (word, rest) = question.split_once(' ').unwrap_or((&question, ""));
                     match (word, rest.parse()) {
                         ("open", _) => {
-                            let setup: Setup =
-                                serde_json::from_str(rest).map_err(|_| Error::Answer(question.clone()))?;
+                            let (setup, floor) = read(rest).ok_or(Error::Answer(question.clone()))?;
                             node = Some(open(&setup, None)?);
+                            bare = floor.map(|(at, bytes)| Bare::open(at, STANDBY, bytes)).transpose()?;
                             (first, opening) = (None, true);
                         }
                         ("hot", _) => asked_hot = true,
@@ -64,7 +67,7 @@ pub fn run() -> Result<(), Error> {
                             println!("sleeping");
                         }
                         ("close", _) => {
-                            (node, opening, asked_hot) = (None, false, false);
+                            (node, bare, opening, asked_hot) = (None, None, false, false);
                             println!("closed");
                         }
                         _ => return Err(Error::Answer(question)),
@@ -89,8 +92,22 @@ pub fn run() -> Result<(), Error> {
                 println!("hot");
             }
         }
+        if let Some(bare) = &mut bare {
+            while bare.piece().is_some() {}
+        }
         if !sleep.is_zero() {
             std::thread::sleep(sleep);
         }
     }
+}
+
+/// What an `open` says.
+fn read(words: &str) -> Option<(Setup, Option<(SocketAddrV4, usize)>)> {
+    let mut words = words.split(' ');
+    let setup = serde_json::from_str(words.next()?).ok()?;
+    let floor = match (words.next(), words.next()) {
+        (Some(at), Some(bytes)) => Some((at.parse().ok()?, bytes.parse().ok()?)),
+        _ => None,
+    };
+    Some((setup, floor))
 }
