@@ -71,13 +71,34 @@ impl Bare {
     /// # Errors
     /// What the kernel says.
     pub fn publish(&mut self, cycle: u64, last: bool) -> io::Result<()> {
-        // Every send is told apart by its first frame, whoever filters or collects.
         let stamp = Stamp { at: clock::now(), cycle, last: last.into() };
-        for batch in self.buffer.chunks_mut(BATCH) {
-            stamp.write(batch);
-            batch[own_node_offset()] = self.node;
-            send(&self.tx, batch, SendFlags::DONTWAIT)?;
+        for part in 0..self.buffer.len().div_ceil(BATCH) {
+            self.send_part(part, stamp)?;
         }
+        Ok(())
+    }
+
+    /// Sends part number `part` of the buffer, in one call: the bytes that it has, 0 beyond the end.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn send_part(&mut self, part: usize, stamp: Stamp) -> io::Result<usize> {
+        // Every send is told apart by its first frame, whoever filters or collects.
+        let Some(batch) = self.buffer.chunks_mut(BATCH).nth(part) else { return Ok(0) };
+        stamp.write(batch);
+        batch[own_node_offset()] = self.node;
+        Ok(send(&self.tx, batch, SendFlags::DONTWAIT)?)
+    }
+
+    /// Sends a stamp alone.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn say(&mut self, stamp: Stamp) -> io::Result<()> {
+        let mut word = [0; 64];
+        stamp.write(&mut word);
+        word[own_node_offset()] = self.node;
+        send(&self.tx, &word, SendFlags::DONTWAIT)?;
         Ok(())
     }
 

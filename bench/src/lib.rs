@@ -13,15 +13,27 @@
 //! | [`micro`] | the single steps of a cycle, for criterion |
 //! | [`capture`] | Diff beside its floor |
 //! | [`cycle`] | commit at the primary to cut at the standby, beside its floor |
+//! | [`loss`] | the same when frames are lost, in simulation and on sockets |
+//! | [`join`], [`whole`], [`slow`] | a standby that joins; a whole region at once; a standby that is slow, stopped or gone |
+//! | [`pair`] | what these share: two processes, nodes of any size |
+//! | [`stats`] | medians and how sure they are |
 //! | [`report`] | JSON, table and Markdown of a result |
 //! | [`machine`] | facts, pinning, clock |
 
 pub mod bare;
 pub mod capture;
+pub mod columns;
 pub mod cycle;
+pub mod error;
 pub mod floor;
+pub mod join;
+pub mod loss;
 pub mod machine;
 pub mod memory;
 pub mod micro;
+pub mod pair;
 pub mod report;
+pub mod slow;
+pub mod stats;
+pub mod whole;
 pub mod workload;

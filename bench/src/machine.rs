@@ -77,6 +77,31 @@ pub fn pin(side: usize) -> Option<usize> {
     sched_setaffinity(None, &set).ok().map(|()| core)
 }
 
+/// The cores that a process may use, kept from before it pinned itself.
+#[derive(Debug)]
+pub struct Affinity(CpuSet);
+
+/// Those of this process.
+///
+/// # Errors
+/// What the kernel says.
+pub fn affinity() -> io::Result<Affinity> {
+    Ok(Affinity(sched_getaffinity(None)?))
+}
+
+impl Affinity {
+    /// Does something that must not inherit the pinning of this thread, such as starting a process.
+    pub fn during<T>(&self, what: impl FnOnce() -> T) -> T {
+        let pinned = sched_getaffinity(None).ok().filter(|_| sched_setaffinity(None, &self.0).is_ok());
+        let done = what();
+        if let Some(pinned) = pinned {
+            // It was in force before.
+            let _ = sched_setaffinity(None, &pinned);
+        }
+        done
+    }
+}
+
 /// Set for a process that was started by [`in_own_session`].
 const SESSION: &str = "MIRROR_BENCH_SESSION";
 

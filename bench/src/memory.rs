@@ -23,7 +23,16 @@ impl OwnRegion {
     /// If no region can have that size.
     #[must_use]
     pub fn new(bytes: usize, node: u8) -> Self {
-        let map = Map::new(bytes, 2).expect("a size that a region can have");
+        Self::with_records(bytes, node, 2)
+    }
+
+    /// As [`new`](Self::new), with as many records.
+    ///
+    /// # Panics
+    /// If no region can have that size.
+    #[must_use]
+    pub fn with_records(bytes: usize, node: u8, records: usize) -> Self {
+        let map = Map::new(bytes, records).expect("a size that a region can have");
         let shape = Shape::from_size_align(map.total, PAGE).expect("a size that memory can have");
         // SAFETY: the size is not zero: a region has a header.
         let base = NonNull::new(unsafe { alloc_zeroed(shape) }).unwrap_or_else(|| handle_alloc_error(shape));

@@ -4,6 +4,7 @@
 //! further figures under their own keys. Table and Markdown are made from the JSON alone, so they show no number that it
 //! does not have, and an old file can be shown again.
 
+use crate::columns::{Column, TROUBLES, columns};
 use crate::machine::Machine;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -57,58 +58,27 @@ impl Report {
     }
 }
 
-/// A column: its title, its key, its decimals; `None`: as it stands.
-type Column = (&'static str, &'static str, Option<usize>);
+/// Titles and cells.
+type Table = (Vec<&'static str>, Vec<Vec<String>>);
 
-const CYCLE: &[Column] = &[
-    ("case", "case", None),
-    ("p50 us", "p50_us", Some(1)),
-    ("p99 us", "p99_us", Some(1)),
-    ("floor p50", "floor_p50_us", Some(1)),
-    ("floor p99", "floor_p99_us", Some(1)),
-    ("x floor p50", "ratio_p50", Some(2)),
-    ("x floor p99", "ratio_p99", Some(2)),
-    ("target", "target_ratio_p50", Some(1)),
-    ("above floor us", "excess_us", Some(2)),
-    ("allowed us", "allowed_us", Some(2)),
-    ("capture us", "capture_us", Some(2)),
-];
-
-const CAPTURE: &[Column] = &[
-    ("case", "case", None),
-    ("p50 us", "p50_us", Some(3)),
-    ("p99 us", "p99_us", Some(3)),
-    ("floor p50", "floor_p50_us", Some(3)),
-    ("x floor p50", "ratio_p50", Some(2)),
-    ("x floor p99", "ratio_p99", Some(2)),
-    ("target", "target_ratio_p50", Some(1)),
-    ("GB/s", "gb_per_s", Some(1)),
-];
-
-/// What must be said only when it is not zero, and how.
-const TROUBLES: &[(&str, &str)] = &[
-    ("lost", "cycles lost"),
-    ("floor_lost", "cycles of the floor lost"),
-    ("unseen", "cycles applied behind a newer one while the receiver was off its core"),
-    ("stalls", "stalls above 5 ms"),
-    ("floor_stalls", "stalls of the floor above 5 ms"),
-    ("torn", "TORN CUTS"),
-    ("unplanned_takeovers", "unplanned takeovers"),
-    ("ticks_missed", "ticks missed by the sender"),
-    ("slices_cut_short", "slices cut short"),
-];
-
-fn cells(report: &Value) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let columns = if report["bench"] == "capture" { CAPTURE } else { CYCLE };
+/// One for each part that the rows name, in their order.
+fn tables(report: &Value) -> Vec<Table> {
     let rows = report["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let bench = report["bench"].as_str().unwrap_or_default();
+    let same = |a: &Value, b: &Value| a["part"] == b["part"];
     let cell = |row: &Value, &(_, key, decimals): &Column| match (&row[key], decimals) {
         (Value::Number(n), Some(decimals)) => format!("{:.decimals$}", n.as_f64().unwrap_or(f64::NAN)),
         (Value::String(text), _) => text.clone(),
         (Value::Null, _) => "-".to_owned(),
+        (Value::Bool(yes), _) => if *yes { "yes" } else { "no" }.to_owned(),
         (other, _) => other.to_string(),
     };
-    let rows = rows.iter().map(|row| columns.iter().map(|column| cell(row, column)).collect()).collect();
-    (columns.iter().map(|column| column.0).collect(), rows)
+    let table = |rows: &[Value]| {
+        let columns = columns(bench, rows[0]["part"].as_str());
+        let rows = rows.iter().map(|row| columns.iter().map(|column| cell(row, column)).collect()).collect();
+        (columns.iter().map(|column| column.0).collect(), rows)
+    };
+    rows.chunk_by(same).map(table).collect()
 }
 
 fn head(report: &Value) -> String {
@@ -149,36 +119,42 @@ fn closing(report: &Value) -> String {
 /// For people.
 #[must_use]
 pub fn table(report: &Value) -> String {
-    let (titles, rows) = cells(report);
-    let width = |i: usize| rows.iter().map(|row| row[i].len()).chain([titles[i].len()]).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..titles.len()).map(width).collect();
     let mut out = head(report) + "\n\n";
-    let titles = titles.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>();
-    for row in std::iter::once(&titles).chain(&rows) {
-        for (i, cell) in row.iter().enumerate() {
-            // Writing to a String cannot fail.
-            let _ = if i == 0 {
-                write!(out, "{cell:<w$}", w = widths[0])
-            } else {
-                write!(out, "  {cell:>w$}", w = widths[i])
-            };
+    for (titles, rows) in tables(report) {
+        let width =
+            |i: usize| rows.iter().map(|row| row[i].len()).chain([titles[i].len()]).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..titles.len()).map(width).collect();
+        let titles = titles.iter().map(|title| (*title).to_owned()).collect::<Vec<_>>();
+        for row in std::iter::once(&titles).chain(&rows) {
+            for (i, cell) in row.iter().enumerate() {
+                // Writing to a String cannot fail.
+                let _ = if i == 0 {
+                    write!(out, "{cell:<w$}", w = widths[0])
+                } else {
+                    write!(out, "  {cell:>w$}", w = widths[i])
+                };
+            }
+            out.push('\n');
         }
         out.push('\n');
     }
-    out + "\n" + &closing(report) + "\n"
+    out + &closing(report) + "\n"
 }
 
 /// For a page.
 #[must_use]
 pub fn markdown(report: &Value) -> String {
-    let (titles, rows) = cells(report);
-    let mut out = format!("{}.\n\n| {} |\n|", head(report), titles.join(" | "));
-    out += &(0..titles.len()).map(|i| if i == 0 { " --- |" } else { " ---: |" }).collect::<String>();
-    out.push('\n');
-    for row in rows {
-        let _ = writeln!(out, "| {} |", row.join(" | "));
+    let mut out = format!("{}.\n\n", head(report));
+    for (titles, rows) in tables(report) {
+        let _ = write!(out, "| {} |\n|", titles.join(" | "));
+        out += &(0..titles.len()).map(|i| if i == 0 { " --- |" } else { " ---: |" }).collect::<String>();
+        out.push('\n');
+        for row in rows {
+            let _ = writeln!(out, "| {} |", row.join(" | "));
+        }
+        out.push('\n');
     }
-    out + "\n" + &closing(report) + "\n"
+    out + &closing(report) + "\n"
 }
 
 #[cfg(test)]

@@ -1,105 +1,26 @@
-//! The second process, and the line that the first speaks to it on.
+//! The second process of `cycle`.
 //!
-//! Contract: it is this same program, started with a hidden command; it is asked on its standard input, one line a
-//! question, and answers on its standard output, one line each. It ends when its input does, that is with the first
-//! process, and the kernel kills it should it be busy then.
+//! Contract: that of [`Second`].
 
 use super::case::{Case, cases, groups};
-use super::sides::{self, Seen, Side, follow_bare};
-use super::{Error, ready};
+use super::ready;
+use super::sides::{self, Side, follow_bare};
 use crate::bare::Bare;
+use crate::error::Error;
 use crate::machine;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use crate::pair::second::Second;
+use std::io::{self, BufRead};
 
 /// The hidden command.
 pub const COMMAND: &str = "cycle-follower";
 
-/// The second process, seen from the first.
-#[derive(Debug)]
-pub struct Follower {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-}
-
-impl Follower {
-    /// Starts it, and waits until it has opened all nodes.
-    ///
-    /// # Errors
-    /// What the kernel says, or that it ended.
-    pub fn start(run: u32, cases: &[Case]) -> Result<Self, Error> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg(COMMAND)
-            .arg(run.to_string())
-            .args(cases.iter().map(Case::name))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let (input, output) = (child.stdin.take(), child.stdout.take().expect("it was piped"));
-        let mut follower = Self { child, input, output: BufReader::new(output) };
-        follower.answer()?;
-        Ok(follower)
-    }
-
-    /// Asks a question.
-    ///
-    /// # Errors
-    /// The process has ended.
-    pub fn ask(&mut self, question: &str) -> Result<(), Error> {
-        let input = self.input.as_mut().expect("only finish closes it");
-        writeln!(input, "{question}")?;
-        Ok(input.flush()?)
-    }
-
-    /// Whether an answer stands ready.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn answered(&mut self) -> Result<bool, Error> {
-        let mut fds = [PollFd::new(self.output.get_ref(), PollFlags::IN)];
-        Ok(poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_err(io::Error::from)? > 0)
-    }
-
-    /// Waits for the answer.
-    ///
-    /// # Errors
-    /// The process has ended.
-    pub fn answer(&mut self) -> Result<String, Error> {
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            return Err(Error::Io(io::Error::other("the second process has ended")));
-        }
-        Ok(line.trim_end().to_owned())
-    }
-
-    /// Waits for what it saw in a slice.
-    ///
-    /// # Errors
-    /// The process has ended.
-    pub fn seen(&mut self) -> Result<Seen, Error> {
-        let line = self.answer()?;
-        serde_json::from_str(&line).map_err(|_| Error::Answer(line))
-    }
-
-    /// Ends it.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn finish(mut self) -> Result<(), Error> {
-        self.input = None;
-        self.child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        // After `finish` both do nothing. An error leaves nothing to be done.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Starts it, and waits until it has opened all nodes.
+///
+/// # Errors
+/// What the kernel says, or that it ended.
+pub fn start(run: u32, cases: &[Case]) -> Result<Second, Error> {
+    let names = cases.iter().map(Case::name);
+    Second::start([COMMAND.to_owned(), run.to_string()].into_iter().chain(names))
 }
 
 /// The second process itself.

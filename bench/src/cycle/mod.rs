@@ -11,14 +11,14 @@ pub mod sides;
 mod tally;
 
 use crate::bare::Bare;
+use crate::error::Error;
 use crate::machine;
+use crate::pair::second::Second;
 use crate::report::Report;
 use case::{Case, groups};
-use follower::Follower;
 use indicatif::{ProgressBar, ProgressStyle};
 use mirror::SyncState;
-use sides::{Side, publish_bare};
-use std::io;
+use sides::{Seen, Side, publish_bare};
 use tally::Tally;
 
 /// What is run.
@@ -30,23 +30,6 @@ pub struct Settings {
     pub cycles: usize,
     /// What is measured.
     pub cases: Vec<Case>,
-}
-
-/// Why a run failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The other process, a socket, a file.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// The other process said something that it never says.
-    #[error("the second process answered {0:?}")]
-    Answer(String),
-    /// A node could not be opened.
-    #[error("{0}")]
-    Open(#[from] mirror::OpenError),
-    /// A node could not go on.
-    #[error("{0}")]
-    Loop(#[from] mirror::LoopError),
 }
 
 /// One case while it runs.
@@ -65,7 +48,7 @@ struct Running {
 pub fn run(settings: &Settings) -> Result<Report, Error> {
     let mut facts = machine::facts();
     // Before this side is pinned: the other would inherit its one core.
-    let mut follower = Follower::start(std::process::id(), &settings.cases)?;
+    let mut follower = follower::start(std::process::id(), &settings.cases)?;
     let pinned = machine::pin(0);
     let priority = machine::go_first();
     facts.clock_ns = machine::clock_cost();
@@ -120,7 +103,7 @@ pub fn run(settings: &Settings) -> Result<Report, Error> {
 }
 
 /// Lets all pairs find each other.
-fn join(follower: &mut Follower, running: &mut [Running]) -> Result<(), Error> {
+fn join(follower: &mut Second, running: &mut [Running]) -> Result<(), Error> {
     follower.ask("join")?;
     while !follower.answered()? {
         for running in &mut *running {
@@ -133,7 +116,7 @@ fn join(follower: &mut Follower, running: &mut [Running]) -> Result<(), Error> {
 
 /// One slice of a case (`ours`) or of its floor.
 fn slice(
-    follower: &mut Follower,
+    follower: &mut Second,
     running: &mut [Running],
     i: usize,
     ours: bool,
@@ -151,7 +134,7 @@ fn slice(
         Some(0)
     };
     *done += cycles as u64;
-    tally.slice(ours, &follower.seen()?, missed);
+    tally.slice(ours, &follower.told::<Seen>()?, missed);
     if missed.is_none() {
         // Somebody took over: begin again, all of them, so that the next slices measure what they say.
         join(follower, running)?;
