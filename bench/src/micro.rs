@@ -144,7 +144,7 @@ impl Pair {
             ours: OwnRegion::new(work.region, 1),
             theirs,
             // Both begin from nothing, which is the reign's base: the follower is hot from the first cycle on.
-            primary: Primary::new(Epoch::NONE.next(1, 1).expect("a first epoch"), Cut::NONE),
+            primary: Primary::new(Epoch::NONE.next(1, 1).expect("a first epoch"), Cut::NONE, true),
             sender: Sender::new(ids(1)),
             tracker: Marked::new(lines),
             member: Member::new(settings, &map, 0),

@@ -23,6 +23,7 @@ extern crate alloc;
 pub mod checksum;
 mod cut;
 pub mod digest;
+mod extra;
 pub mod gate;
 pub mod layout;
 pub mod line;

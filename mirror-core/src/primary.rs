@@ -11,6 +11,12 @@
 //! the state at the end of one step, and a step that changes more than the budget in every cycle still makes a cut
 //! whenever the last has left.
 //!
+//! # Riding along
+//! A cycle that leaves room in its only frame carries the lines of the cycles before it too, as they stand now, and says so
+//! (`since`): who lost one of those needs nothing more. They become part of its record, so all that holds of a cycle's lines
+//! holds of them. The frame is [`REPEATS`] cycles deep at most: deeper would cost every standby time for losses in a row that
+//! are too rare.
+//!
 //! # Sending again
 //! A frame sent again is the frame that was sent, byte for byte but for its sequence and time: both are written from the
 //! same record by the same rule. A frame whose last transmission is newer than the newest that the asker had heard when
@@ -18,15 +24,19 @@
 //! all who ask, and a status that is repeated costs nothing. A record that has been taken by a later cycle is gone: who lacks its frames is swept
 //! ([`crate::sweep`]).
 
+use crate::extra::Extra;
 use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, Phase};
-use crate::wire::{Cursor, CycleWriter, DataHeader, Sender, Slice, Want, most_frames};
+use crate::wire::{Cursor, CycleWriter, DataHeader, Sender, Slice, Want, most_frames, scattered_lines};
 use crate::{Cut, Epoch, FrameSink, Region, Tracker, parity};
 use alloc::boxed::Box;
 use alloc::vec;
 
 /// Least that may be sent again for a cycle, frames; more for cycles with more than twice as many.
 const LEAST_BUDGET: u32 = 16;
+
+/// Most cycles before it whose lines ride along with a cycle.
+pub const REPEATS: u64 = 3;
 
 /// The reign of this node.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +47,8 @@ pub struct Primary {
     rest: Option<(DataHeader, Cursor)>,
     /// The last cycle has left, and its parity has not.
     bare: Option<DataHeader>,
+    /// Lines of earlier cycles ride along.
+    repeats: bool,
 }
 
 /// What a commit did.
@@ -78,6 +90,8 @@ struct Sent {
     data: Option<DataHeader>,
     /// When a frame of it was last sent.
     at: u64,
+    /// Bit per line of the record: it changed in this very cycle, it does not ride along. `None`: too many lines.
+    own: Option<u64>,
 }
 
 impl Ring {
@@ -107,10 +121,10 @@ impl Ring {
 }
 
 impl Primary {
-    /// Begins a reign on the cut `base`, which the region holds.
+    /// Begins a reign on the cut `base`, which the region holds. `repeats`: whether lines of earlier cycles ride along.
     #[must_use]
-    pub const fn new(epoch: Epoch, base: Cut) -> Self {
-        Self { epoch, base, rest: None, bare: None }
+    pub const fn new(epoch: Epoch, base: Cut, repeats: bool) -> Self {
+        Self { epoch, base, rest: None, bare: None, repeats }
     }
 
     /// The epoch of this reign.
@@ -148,6 +162,7 @@ impl Primary {
             None => {
                 let cut = Cut { epoch: self.epoch, cycle: region.cut().cycle + 1 };
                 lines = region.capture(tracker, cut.cycle);
+                let (since, own) = self.ride_along(ring, region, cut.cycle, lines, sink.frame_bytes());
                 region.seal(&CutInfo { cut, base: self.base, plant, at: now });
                 region.count(Counter::Commits, 1);
                 region.count(Counter::LinesSent, lines as u64);
@@ -157,14 +172,14 @@ impl Primary {
                     plant,
                     index: 0,
                     count: 0,
-                    since: cut.cycle - 1,
+                    since,
                     digest: 0,
                     slice: Slice::default(),
                 };
                 let writer = CycleWriter::new(region.recorded(cut.cycle), data, sink.frame_bytes());
                 let record = region.map().record_of(cut.cycle);
                 let (data, _) = writer.at();
-                ring.sent[record] = Sent { epoch: self.epoch, data: Some(data), at: now };
+                ring.sent[record] = Sent { epoch: self.epoch, data: Some(data), at: now, own };
                 ring.last_mut(record)[..data.count as usize].fill(u64::MAX); // on its way
                 writer
             }
@@ -193,6 +208,42 @@ impl Primary {
         region.count(Counter::FramesSent, sent.into());
         region.count(Counter::OpenCycles, open.into());
         Published { cut: Cut { epoch: self.epoch, cycle }, open, lines, frames, sent, left }
+    }
+
+    /// Adds lines of the cycles before to the record of `cycle`, which has `lines` lines, as far as all of a cycle's fit one frame.
+    /// Gives since when the record now has every change, and which of its lines are its own.
+    fn ride_along(
+        &self,
+        ring: &Ring,
+        region: &mut Region,
+        cycle: u64,
+        lines: usize,
+        frame_bytes: usize,
+    ) -> (u64, Option<u64>) {
+        let most = scattered_lines(frame_bytes).min(u64::BITS as usize);
+        let mut since = cycle - 1;
+        if lines > most || !self.repeats {
+            return (since, None);
+        }
+        let all = |lines: usize| if lines == 0 { 0 } else { u64::MAX >> (u64::BITS as usize - lines) };
+        let mut more = Extra::default();
+        let before =
+            (1..=REPEATS.min(region.map().records as u64 - 1)).map_while(|back| cycle.checked_sub(back));
+        for before in before {
+            let sent = &ring.sent[region.map().record_of(before)];
+            let here = sent.data.is_some_and(|data| (sent.epoch, data.cycle) == (self.epoch, before));
+            let added =
+                sent.own.filter(|_| here).map(|own| more.add(region, cycle, (before, own), most - lines));
+            if added != Some(true) {
+                break;
+            }
+            since = before - 1;
+        }
+        if more.lines().is_empty() {
+            return (since, Some(all(lines)));
+        }
+        region.count(Counter::LinesRepeated, more.lines().len() as u64);
+        (since, Some(region.widen(cycle, more.lines())))
     }
 
     /// Writes the parity frames of the cycle that has just left. Not in the way of its own frames: call it when they are gone.
@@ -247,7 +298,7 @@ impl Primary {
         sink: &mut dyn FrameSink,
     ) -> u32 {
         let record = region.map().record_of(want.cycle);
-        let Sent { epoch, data: Some(data), at } = ring.sent[record] else { return 0 };
+        let Sent { epoch, data: Some(data), at, .. } = ring.sent[record] else { return 0 };
         if (epoch, data.cycle) != (self.epoch, want.cycle) && !planted::is(Bug::OtherCycleSent) {
             return 0;
         }

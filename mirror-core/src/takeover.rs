@@ -52,6 +52,8 @@ pub struct Settings {
     pub max_age: MaxAge,
     /// Most frames of a cycle that one commit sends; the next ones send the rest.
     pub send_budget: u32,
+    /// Whether lines of earlier cycles ride along where there is room.
+    pub repeats: bool,
     /// Whether cycles of several frames are followed by their parity.
     pub parity: bool,
     /// The group's period: how often a cycle is due, and a member that is swept says what it still lacks.
@@ -81,6 +83,7 @@ impl Settings {
             pause: period / 8,
             max_age: MaxAge { cycles: 2, time: silence },
             send_budget: 1024,
+            repeats: true,
             parity: true,
             period,
             frame_bytes,
@@ -518,7 +521,7 @@ impl Member {
         let age = if held.cut == Cut::NONE { 0 } else { now.saturating_sub(held.at) };
         region.see_epoch(epoch); // T2
         (self.asked, self.sweep) = ([Asked::default(); MAX_MEMBERS], Sweep::new());
-        self.primary = Some(Primary::new(epoch, held.cut));
+        self.primary = Some(Primary::new(epoch, held.cut, self.settings.repeats));
         (self.leader, self.met, self.sent_at) = (self.settings.ids.node, true, now);
         region.set_state(SyncState::Primary);
         region.set_lacking(0);
@@ -593,7 +596,8 @@ impl Member {
     pub fn talk(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
         let Settings { status_every, silence, pause, period, .. } = self.settings;
         let follows = self.met && !self.leads();
-        let overdue = period.saturating_mul(6) / 5;
+        // Later than what is on its way for `flight` after it was due: see `answer`.
+        let overdue = period.saturating_add(pause.saturating_mul(5) / 2);
         let holes = follows && self.standby.lacks(now, pause, u64::MAX);
         let lacks = holes || follows && self.standby.lacks(now, pause, overdue);
         let swept = follows && self.standby.lacking() > 0;

@@ -83,6 +83,7 @@ impl Node {
             max_age: MaxAge { cycles: 1, time: SILENCE },
             begin_alone: options.begin_alone,
             parity: options.parity,
+            repeats: options.parity,
             nonce: (now / 7) as u32 + id as u32,
             ..Settings::usual(ids, layout, PERIOD, FRAME)
         };

@@ -47,6 +47,9 @@ pub struct Config {
     /// Whether a cycle of four frames or more is followed by parity, of which a standby makes lost frames without asking
     /// (default true): one frame more for each 8, from 32 frames on each 16.
     pub parity: bool,
+    /// Whether a cycle carries the lines of up to three cycles before it where its only frame has room, so that a standby that
+    /// lost one of those needs nothing more (default true).
+    pub repeats: bool,
     /// An operator's word: lead from the cut found in memory although this node, or its last incarnation, knew of cycles that
     /// it does not hold (default false: it refuses). For the day on which nobody else can.
     pub lead_from_old: bool,
@@ -119,6 +122,7 @@ impl Config {
             max_age_us: None,
             send_frames: 1024,
             parity: true,
+            repeats: true,
             lead_from_old: false,
             records: None,
             patience_cycles: 100,
@@ -364,6 +368,7 @@ struct CycleTable {
     max_age_us: Option<u64>,
     send_frames: Option<u32>,
     parity: Option<bool>,
+    repeats: Option<bool>,
     lead_from_old: Option<bool>,
     records: Option<u32>,
     patience_cycles: Option<u32>,
@@ -473,6 +478,7 @@ impl File {
             max_age_us: cycle.max_age_us,
             send_frames: cycle.send_frames.unwrap_or(base.send_frames),
             parity: cycle.parity.unwrap_or(base.parity),
+            repeats: cycle.repeats.unwrap_or(base.repeats),
             lead_from_old: cycle.lead_from_old.unwrap_or(base.lead_from_old),
             records: cycle.records,
             patience_cycles: cycle.patience_cycles.unwrap_or(base.patience_cycles),

@@ -141,6 +141,7 @@ impl<T: Pod> Node<T> {
                 time: config.max_age_us.map_or(silence, |us| us * 1000),
             },
             send_budget: config.send_frames,
+            repeats: config.repeats,
             parity: config.parity,
             period,
             frame_bytes: link.frame_bytes(),

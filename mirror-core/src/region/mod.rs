@@ -195,6 +195,14 @@ impl Region {
         record.lines()
     }
 
+    /// Adds lines to the record of `cycle`, as they stand in the image: `extra`, ascending, none of which the record has, at most
+    /// 64 lines with those it has. The record is in ascending order before and after. Gives a bit for each of its lines: it
+    /// had it before.
+    pub(crate) fn widen(&mut self, cycle: u64, extra: &[u32]) -> u64 {
+        let (mut record, _, image) = self.split(cycle);
+        record.merge(extra, image)
+    }
+
     /// What the record of `cycle` holds, to be sent. The caller knows that it is that cycle's.
     #[must_use]
     pub fn recorded(&self, cycle: u64) -> Source<'_> {

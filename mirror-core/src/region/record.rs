@@ -63,6 +63,51 @@ impl Recorder<'_> {
         fits
     }
 
+    /// Puts lines of `image` in between, see [`Region::widen`](super::Region::widen). From the end on, so that nothing is
+    /// overwritten before it has moved.
+    pub(super) fn merge(&mut self, extra: &[u32], image: &[u8]) -> u64 {
+        const MOST: usize = u64::BITS as usize;
+        let mut lines = [0; MOST];
+        let had = self.fill.lines;
+        let all = had + extra.len();
+        let numbers = self.runs[..self.fill.runs].iter().flat_map(|run| run.start..run.end());
+        for (to, line) in lines.iter_mut().zip(numbers) {
+            *to = line;
+        }
+        if all > MOST || (all * LINE) > self.packed.len() {
+            return 0; // never: the caller has counted
+        }
+        let (mut old, mut new, mut own) = (had, extra.len(), 0);
+        for to in (0..all).rev() {
+            let takes_old = new == 0 || old > 0 && lines[old - 1] > extra[new - 1];
+            let (line, from) = if takes_old {
+                old -= 1;
+                own |= 1 << to;
+                (lines[old], old * LINE)
+            } else {
+                new -= 1;
+                (extra[new], extra[new] as usize * LINE)
+            };
+            if takes_old {
+                self.packed.copy_within(from..from + LINE, to * LINE);
+            } else {
+                self.packed[to * LINE..][..LINE].copy_from_slice(&image[from..from + LINE]);
+            }
+            lines[to] = line;
+        }
+        *self.fill = Fill { runs: 0, lines: all };
+        for &line in &lines[..all] {
+            match self.fill.runs.checked_sub(1).map(|last| &mut self.runs[last]) {
+                Some(last) if last.end() == line => last.count += 1,
+                _ => {
+                    self.runs[self.fill.runs] = Run { start: line, count: 1 };
+                    self.fill.runs += 1;
+                }
+            }
+        }
+        own
+    }
+
     /// How far it is filled.
     pub(crate) fn at(&self) -> (usize, usize) {
         (self.fill.runs, self.fill.lines)

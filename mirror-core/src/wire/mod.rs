@@ -15,6 +15,7 @@ pub use header::{Frame, FrameKind, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VE
 pub(crate) use runs::{Cursor, CycleWriter};
 pub use runs::{
     DataHeader, Runs, RunsIter, Slice, Source, body_bytes, frames_needed, lines_per_frame, most_frames,
+    scattered_lines,
 };
 pub use status::{Status, SyncState};
 pub use sweep::SweepHeader;

@@ -346,6 +346,12 @@ pub const fn lines_per_frame(frame_bytes: usize) -> usize {
     (frame_bytes - RUNS - RUN_HEADER) / LINE
 }
 
+/// How many lines a frame of `frame_bytes` holds wherever they are.
+#[must_use]
+pub const fn scattered_lines(frame_bytes: usize) -> usize {
+    (frame_bytes - RUNS) / (RUN_HEADER + LINE)
+}
+
 /// How long the body of a frame of `frame_bytes` is.
 #[must_use]
 pub const fn body_bytes(frame_bytes: usize) -> usize {

@@ -249,6 +249,7 @@ pub fn settings(options: &Options, id: u8, nonce: u32) -> Settings {
         max_age: MaxAge { cycles: options.max_age, time: silence * period },
         send_budget: options.send as u32,
         parity: options.parity == 1,
+        repeats: options.repeats == 1,
         nonce,
         ..Settings::usual(ids, layout(options), period, options.frame as usize)
     }

@@ -62,6 +62,8 @@ options! {
     send,
     /// 1: cycles of several frames are followed by their parity.
     parity,
+    /// 1: lines of earlier cycles ride along.
+    repeats,
     /// What a cycle writes: see [`Dirty`].
     dirty,
     /// Lines that a cycle writes at most, in the kinds `Few` and `Bursts`.
@@ -172,6 +174,7 @@ impl Options {
             records: 2 + r.below(7),
             max_age: r.below(3),
             parity: r.below(2),
+            repeats: r.below(2),
             send: r.pick(&[1_000_000, 1_000_000, 1_000_000, 20, 5, 2]),
             dirty: r.pick(&[0, 1, 1, 1, 2, 3, 3]),
             dirty_lines: r.log_range(1, lines),
