@@ -72,6 +72,8 @@ const JOIN: &[Column] = &[
     ("budget allows ms", "allowed_ms", Some(1)),
     ("x allowed", "ratio_allowed", Some(2)),
     ("aim", "target_ratio_allowed", Some(2)),
+    ("cycles", "hot_cycles", Some(0)),
+    ("allowed", "allowed_cycles", Some(0)),
     ("commit p50 us", "p50_us", Some(1)),
     ("without p50", "without_p50_us", Some(1)),
     ("x p50", "ratio_p50", Some(3)),

@@ -49,6 +49,8 @@ pub struct Settings {
 #[derive(Default)]
 struct Tally {
     hot_ms: Vec<f64>,
+    /// Cycles of the primary in that time.
+    hot_cycles: Vec<f64>,
     /// p50 and p99 of each part: join, first slice without, second slice without.
     p50: [Vec<f64>; 3],
     p99: [Vec<f64>; 3],
@@ -126,7 +128,8 @@ fn round(
     if joined {
         let Opened { first, hot } = second.told()?;
         let during = joining.iter().filter(|led| (first..hot).contains(&led.at)).map(|led| led.took);
-        let mut parts = [during.collect(), Vec::new(), Vec::new()];
+        let mut parts: [Vec<u64>; 3] = [during.collect(), Vec::new(), Vec::new()];
+        tally.hot_cycles.push(parts[0].len() as f64);
         for part in &mut parts[1..] {
             lead(node, PAUSE, &mut write, |_| {})?;
             lead(node, cycles, &mut write, |led| {
@@ -162,6 +165,8 @@ fn row(work: &Workload, tally: &mut Tally) -> Row {
     row.put("against", json!("what the budget allows; the same primary without a join"));
     interval(&tally.hot_ms).put(&mut row, "hot_ms");
     row.set("allowed_ms", allowed).put("budget_bytes_a_cycle", json!(budget));
+    row.set("hot_cycles", interval(&tally.hot_cycles).median);
+    row.set("allowed_cycles", work.region as f64 / budget as f64);
     let of_allowed: Vec<f64> = tally.hot_ms.iter().map(|ms| ms / allowed).collect();
     interval(&of_allowed).put(&mut row, "ratio_allowed");
     row.set("target_ratio_allowed", TARGET_ALLOWED);

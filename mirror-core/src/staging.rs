@@ -228,34 +228,60 @@ impl Staging {
     }
 }
 
-/// Lists the runs of set bits among the first `bits`, those from `split` on before the others, as many as fit.
+/// Lines between two runs that are listed as one: a chunk that ends within its frame goes on over as many anyway.
+const NEAR: usize = 16;
+
+/// Lists the runs of set bits among the first `bits`, those from `split` on before the others. Runs that are near each other
+/// are one. If there are more than places, the last one takes all to the end, so that nobody waits for the next list.
 fn list(places: &mut [Run], bits: usize, split: usize, word: impl Fn(usize) -> u64) {
-    let mut places = places.iter_mut();
+    let mut used = 0_usize;
     for (mut at, end) in [(split, bits), (0, split)] {
-        while at < end {
-            let rest = word(at / 64) >> (at % 64);
-            if rest == 0 {
-                at = (at / 64 + 1) * 64;
+        // Only runs of one part are joined, or the order would be lost.
+        let first = used;
+        while let Some((start, next)) = run_from(at, end, &word) {
+            at = next;
+            let last = places[first..used].last_mut();
+            if let Some(last) = last
+                && start - last.end() as usize <= NEAR
+            {
+                last.count = next as u32 - last.start;
                 continue;
             }
-            at += rest.trailing_zeros() as usize;
-            let start = at;
-            while at < end {
-                let clear = !word(at / 64) >> (at % 64);
-                let set = (clear.trailing_zeros() as usize).min(64 - at % 64);
-                at += set;
-                if set == 0 || !at.is_multiple_of(64) {
-                    break;
+            if used == places.len() {
+                if let Some(last) = places[first..].last_mut() {
+                    last.count = end as u32 - last.start;
                 }
+                return;
             }
-            at = at.min(end);
-            if start >= end {
-                break;
-            }
-            let Some(place) = places.next() else { return };
-            *place = Run { start: start as u32, count: (at - start) as u32 };
+            places[used] = Run { start: start as u32, count: (next - start) as u32 };
+            used += 1;
         }
     }
+}
+
+/// The first run of set bits from bit `at` on, before `end`.
+fn run_from(mut at: usize, end: usize, word: impl Fn(usize) -> u64) -> Option<(usize, usize)> {
+    while at < end {
+        let rest = word(at / 64) >> (at % 64);
+        if rest != 0 {
+            break;
+        }
+        at = (at / 64 + 1) * 64;
+    }
+    if at >= end {
+        return None;
+    }
+    at += (word(at / 64) >> (at % 64)).trailing_zeros() as usize;
+    let start = at;
+    while at < end {
+        let clear = !(word(at / 64) >> (at % 64));
+        let set = (clear.trailing_zeros() as usize).min(64 - at % 64);
+        at += set;
+        if set == 0 || !at.is_multiple_of(64) {
+            break;
+        }
+    }
+    (start < end).then_some((start, at.min(end)))
 }
 
 #[cfg(test)]
@@ -270,9 +296,24 @@ mod tests {
             list(&mut runs[..places], 250, split, |word| words[word]);
             runs.map(|run| (run.start, run.count))
         };
-        assert_eq!(runs(0, 8)[..4], [(0, 2), (3, 1), (64, 65), (0, 0)]);
-        assert_eq!(runs(100, 8)[..5], [(100, 29), (0, 2), (3, 1), (64, 36), (0, 0)]);
-        assert_eq!(runs(0, 2)[..3], [(0, 2), (3, 1), (0, 0)]);
-        assert_eq!(runs(249, 8)[..3], [(0, 2), (3, 1), (64, 65)]);
+        assert_eq!(runs(0, 8)[..3], [(0, 4), (64, 65), (0, 0)]);
+        assert_eq!(runs(100, 8)[..4], [(100, 29), (0, 4), (64, 36), (0, 0)]);
+        assert_eq!(runs(249, 8)[..3], [(0, 4), (64, 65), (0, 0)]);
+        assert_eq!(runs(0, 1)[..2], [(0, 250), (0, 0)], "the last one takes all to the end");
+        assert_eq!(runs(100, 2)[..3], [(100, 29), (0, 100), (0, 0)]);
+    }
+
+    #[test]
+    fn a_run_is_found_wherever_it_lies() {
+        for start in 0..200 {
+            for end in start + 1..=200 {
+                let set = |bit: usize| u64::from((start..end).contains(&bit));
+                let word = |word: usize| (0..64).fold(0, |w, bit| w | set(word * 64 + bit) << bit);
+                assert_eq!(run_from(0, 200, word), Some((start, end)));
+                assert_eq!(run_from(start, 200, word), Some((start, end)));
+                assert_eq!(run_from(end, 200, word), None);
+                assert_eq!(run_from(0, start, word), None);
+            }
+        }
     }
 }

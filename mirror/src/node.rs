@@ -25,6 +25,9 @@ use std::time::Duration;
 /// Most frames taken off the link before the clock is looked at again.
 const LISTEN: usize = 256;
 
+/// Most times that so many are dropped when a node opens.
+const BACKLOG: usize = 4096;
+
 /// How often members say what they hold and want.
 pub(crate) const STATUS_EVERY: Nanos = 100_000_000;
 
@@ -82,6 +85,13 @@ impl<T: Pod> Node<T> {
         config.check()?;
         let (link, warnings) = networks::open(config, size_of::<T>())?;
         let mut node = Self::open_on(config, link)?;
+        // Mapping and locking the memory took a while. What came meanwhile is history: to go through it first would only
+        // delay the join.
+        for _ in 0..BACKLOG {
+            if node.link.receive(LISTEN, &mut |_| {}) < LISTEN {
+                break;
+            }
+        }
         node.warnings.extend(warnings);
         Ok(node)
     }
