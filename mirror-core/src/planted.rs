@@ -91,6 +91,20 @@ bugs! {
     StageOlder,
     /// S5: a chunk is taken for unchanged since earlier than it says.
     SinceIgnored,
+    /// S5: cycles are followed from the newest chunk on, not from the oldest.
+    TrackFromHigh,
+    /// S2: what is held of another reign is taken as right by the number of its cycle alone.
+    EpochsMixed,
+    /// S8: a parity that is not needed makes a frame good all the same.
+    ParityTwice,
+    /// A cycle says that it has the changes of one more cycle than it has.
+    RidesShort,
+    /// A line that rides along is the one before it.
+    RidesBeside,
+    /// The cycles in the stamps wrap after 256.
+    StampsWrap,
+    /// Of a cycle that leaves in portions, every portion begins one frame late.
+    PortionSkips,
 }
 
 #[cfg(planted)]

@@ -158,7 +158,13 @@ impl Primary {
         let open = self.rest.is_some();
         let mut lines = 0;
         let mut writer = match self.rest.take() {
-            Some((data, cursor)) => CycleWriter::resume(region.recorded(data.cycle), data, cursor),
+            Some((data, cursor)) => {
+                let mut writer = CycleWriter::resume(region.recorded(data.cycle), data, cursor);
+                if planted::is(Bug::PortionSkips) {
+                    writer.skip(sink.frame_bytes());
+                }
+                writer
+            }
             None => {
                 let cut = Cut { epoch: self.epoch, cycle: region.cut().cycle + 1 };
                 lines = region.capture(tracker, cut.cycle);
@@ -238,6 +244,9 @@ impl Primary {
                 break;
             }
             since = before - 1;
+            if planted::is(Bug::RidesShort) {
+                since = since.saturating_sub(1).max(self.base.cycle);
+            }
         }
         if more.lines().is_empty() {
             return (since, Some(all(lines)));

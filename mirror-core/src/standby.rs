@@ -242,7 +242,7 @@ impl Standby {
             return self.go_on(&held);
         }
         let branch = held.cut.cycle.min(base.cycle);
-        let related = held.cut.epoch == base.epoch;
+        let related = held.cut.epoch == base.epoch || planted::is(Bug::EpochsMixed);
         let own = !planted::is(Bug::OwnStampsIgnored);
         self.staging.lack_all(start, |line| match related && (!own || region.stamp(line) <= branch) {
             true => branch,
@@ -322,6 +322,9 @@ impl Standby {
         self.hears(region, header, data.cycle, now);
         let spare = if data.cycle < self.next { None } else { self.place(region, data) };
         let Some((record, index)) = spare.and_then(|record| Some((record, self.lost(record, data)?))) else {
+            if let (Some(record), true) = (spare, planted::is(Bug::ParityTwice)) {
+                self.staged[record].missing = self.staged[record].missing.saturating_sub(1);
+            }
             region.count(Counter::ParitySpare, u64::from(spare.is_some() || data.cycle < self.next));
             return Took::Nothing;
         };
@@ -397,6 +400,9 @@ impl Standby {
         if filled == 0 {
             region.count(Counter::Late, 1);
             return Took::Nothing;
+        }
+        if planted::is(Bug::TrackFromHigh) {
+            self.next = self.next.max(sweep.cycle + 1);
         }
         if sweep.cycle + 1 == self.next {
             self.plant = sweep.plant;

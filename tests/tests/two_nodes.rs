@@ -129,7 +129,6 @@ fn three_nodes_die_in_turn_and_the_first_comes_back() {
     let joined = cut(&first.until("follow", |line| assert!(!line.starts_with("out"), "{line}")), 0);
     assert_eq!(joined.epoch, now.epoch);
     reach(&first, "follow", joined.cycle + 20);
-    assert!(group.counter(3, Counter::FramesSwept) >= 1);
     third.kill();
     takes_over(&first, group.left_by(3));
 }
@@ -205,7 +204,6 @@ fn a_standby_that_lost_frames_is_filled_again_while_the_primary_lives() {
     assert_eq!(after.epoch, at.epoch);
     reach(&second, "follow", after.cycle + 50);
     assert!(group.counter(2, Counter::Gaps) >= 1);
-    assert!(group.counter(1, Counter::FramesSwept) >= 1);
     assert!(group.counter(2, Counter::KernelDrops) >= 1);
     assert_eq!(group.counter(2, Counter::Takeovers), 0, "it was itself stalled and accused nobody");
 }

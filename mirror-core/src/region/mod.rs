@@ -297,6 +297,7 @@ impl Region {
             packed = rest;
             store::shared_lines(&image[start * (LINE / 8)..][..count * (LINE / 8)], bytes);
             let stamped = if planted::is(Bug::StampsSkipped) { 0 } else { count };
+            let cycle = if planted::is(Bug::StampsWrap) { cycle % 256 } else { cycle };
             for stamp in &stamps[start..][..stamped] {
                 store::word(stamp, cycle, Relaxed);
             }

@@ -5,6 +5,7 @@
 
 use super::store;
 use crate::line::{LINE, Run};
+use crate::planted::{self, Bug};
 use crate::wire::Cursor;
 
 /// Fills the record of the commit being prepared. Nothing counts until the region seals it.
@@ -86,7 +87,9 @@ impl Recorder<'_> {
                 (lines[old], old * LINE)
             } else {
                 new -= 1;
-                (extra[new], extra[new] as usize * LINE)
+                let from =
+                    if planted::is(Bug::RidesBeside) { extra[new].saturating_sub(1) } else { extra[new] };
+                (extra[new], from as usize * LINE)
             };
             if takes_old {
                 self.packed.copy_within(from..from + LINE, to * LINE);
