@@ -87,8 +87,6 @@ bugs! {
     SweepStart,
     /// S5: a late chunk overwrites what is newer.
     SweepOverwrites,
-    /// S5: an older cycle overwrites what is newer in the staging.
-    StageOlder,
     /// S5: a chunk is taken for unchanged since earlier than it says.
     SinceIgnored,
     /// S5: cycles are followed from the newest chunk on, not from the oldest.

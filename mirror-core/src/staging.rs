@@ -4,14 +4,15 @@
 //! Of each line it is known as of which cycle of the reign its staged content is right (`right`; 0: nothing is known), and
 //! whether that cycle lies in the window that is followed (`lacks`: it does not). All cycles after `start` are merged in their
 //! order, each whole, up to some cycle `floor`. A line is filled by
-//! - a cycle `c` that carries it: right as of `c`, the newer wins;
+//! - a cycle `c` that carries it: right as of `c`;
 //! - a chunk as of `m >= start` that carries it: right as of `m`, unless it is already right as of a newer cycle;
 //! - a chunk as of `m >= start` since `s` that covers and does not carry it, if it was right as of `s` or later: it has not
 //!   changed from there to `m`. With `s = 0`, if nothing was known: it was never written, so it is zero.
 //!
 //! When no line is lacked and `floor` has reached the greatest `m` that was taken (`high`), every line is right as of `floor`:
-//! after the cycle as of which it was filled, all cycles up to `floor` were merged, and one that changed it would have been
-//! taken. Only then is the whole exposed, as cut `floor`. A chunk for a line that is filled already has no effect, so it makes
+//! after the cycle as of which it was filled, all cycles up to `floor` were merged, and one that changed it was taken. (A cycle
+//! before `m` that is merged after the chunk puts older content into the line; the last that changed it up to `m` puts the
+//! chunk's back, before `floor` reaches `high`.) Only then is the whole exposed, as cut `floor`. A chunk for a line that is filled already has no effect, so it makes
 //! no difference how late, how often or in which order chunks come.
 
 use crate::planted::{self, Bug};
@@ -148,10 +149,8 @@ impl Staging {
         for run in 0..runs {
             let run = region.recorded(cycle).runs[run];
             for line in run.start as usize..run.end() as usize {
-                if self.right[line] < cycle || planted::is(Bug::StageOlder) {
-                    self.right[line] = cycle;
-                    region.stage_recorded(cycle, at, line);
-                }
+                self.right[line] = cycle;
+                region.stage_recorded(cycle, at, line);
                 self.filled(line);
                 at += 1;
             }

@@ -413,7 +413,10 @@ impl Standby {
 
     /// The record that the frame's cycle is staged in, if it may be.
     fn place(&mut self, region: &mut Region, data: &DataHeader) -> Option<usize> {
-        if data.cycle < self.next && !planted::is(Bug::OldCycleTaken) {
+        if planted::is(Bug::OldCycleTaken) && self.whole {
+            self.next = self.next.min(data.cycle);
+        }
+        if data.cycle < self.next {
             region.count(Counter::Late, 1); // S3
             return None;
         }
@@ -468,12 +471,11 @@ impl Standby {
     /// The record of the cycle that is next to take, if it is whole: S6.
     fn ready(&self) -> Option<usize> {
         let record = (self.next % self.records as u64) as usize;
-        let due = |staged: &Staged| staged.cycle >= self.next || planted::is(Bug::OldCycleTaken);
-        let whole = |staged: &Staged| staged.cycle > 0 && due(staged) && staged.missing == 0;
+        let whole = |staged: &Staged| staged.cycle >= self.next && staged.missing == 0;
         if self.staged[record].cycle == self.next && whole(&self.staged[record]) {
             return Some(record);
         }
-        if self.newest <= self.next && !planted::is(Bug::OldCycleTaken) {
+        if self.newest <= self.next {
             return None;
         }
         let follows = |staged: &Staged| staged.since < self.next || planted::is(Bug::CycleSkipped);
