@@ -148,7 +148,7 @@ impl Pair {
             sender: Sender::new(ids(1)),
             tracker: Marked::new(lines),
             member: Member::new(settings, &map, 0),
-            ring: Ring::new(map.records, lines, FRAME, u32::MAX),
+            ring: Ring::new(map.records, lines, FRAME, u32::MAX, 0),
             tray: Tray::new(FRAME, lines.div_ceil(lines_per_frame(FRAME) - 4) + 1),
             work,
             cycle: 0,

@@ -38,6 +38,9 @@ const LEAST_BUDGET: u32 = 16;
 /// Most cycles before it whose lines ride along with a cycle.
 pub const REPEATS: u64 = 3;
 
+/// Times of which it is known what had been sent.
+const MARKS: usize = 16;
+
 /// The reign of this node.
 #[derive(Clone, Copy, Debug)]
 pub struct Primary {
@@ -81,6 +84,10 @@ pub struct Ring {
     budget: u32,
     /// Frames of a cycle that a commit may send.
     send_budget: u32,
+    /// What was sent so long ago has arrived or is lost, nanoseconds.
+    flight: u64,
+    /// Sequences sent at some times, of which the oldest is replaced.
+    marks: [(u64, u64); MARKS],
 }
 
 /// A cycle in a record.
@@ -88,17 +95,15 @@ pub struct Ring {
 struct Sent {
     epoch: Epoch,
     data: Option<DataHeader>,
-    /// When a frame of it was last sent.
-    at: u64,
     /// Bit per line of the record: it changed in this very cycle, it does not ride along. `None`: too many lines.
     own: Option<u64>,
 }
 
 impl Ring {
     /// For `records` records of a region of `lines` lines, in frames of `frame_bytes`, of which a commit sends at most
-    /// `send_budget`, at least 1.
+    /// `send_budget`, at least 1. What was sent `flight` nanoseconds ago has arrived or is lost.
     #[must_use]
-    pub fn new(records: usize, lines: usize, frame_bytes: usize, send_budget: u32) -> Self {
+    pub fn new(records: usize, lines: usize, frame_bytes: usize, send_budget: u32, flight: u64) -> Self {
         let frames = most_frames(lines, frame_bytes);
         Self {
             sent: vec![Sent::default(); records].into_boxed_slice(),
@@ -107,7 +112,25 @@ impl Ring {
             cursors: vec![Cursor::default(); frames + 1].into_boxed_slice(),
             budget: 0,
             send_budget: send_budget.max(1),
+            flight,
+            marks: [(0, 0); MARKS],
         }
+    }
+
+    /// `sequence` was the last one sent, at `now`.
+    pub(crate) fn mark(&mut self, now: u64, sequence: u64) {
+        let newest = self.marks.iter().map(|mark| mark.0).max().unwrap_or(0);
+        if now.saturating_sub(newest) > self.flight / (MARKS as u64 / 2)
+            && let Some(oldest) = self.marks.iter_mut().min_by_key(|mark| mark.0)
+        {
+            *oldest = (now, sequence);
+        }
+    }
+
+    /// The last sequence that is on its way no more.
+    fn arrived(&self, now: u64) -> u64 {
+        let past = self.marks.iter().filter(|mark| now.saturating_sub(mark.0) >= self.flight);
+        past.map(|mark| mark.1).max().unwrap_or(0)
     }
 
     /// Frames that may still be sent before the next commit, beside the cycle's own.
@@ -185,7 +208,7 @@ impl Primary {
                 let writer = CycleWriter::new(region.recorded(cut.cycle), data, sink.frame_bytes());
                 let record = region.map().record_of(cut.cycle);
                 let (data, _) = writer.at();
-                ring.sent[record] = Sent { epoch: self.epoch, data: Some(data), at: now, own };
+                ring.sent[record] = Sent { epoch: self.epoch, data: Some(data), own };
                 ring.last_mut(record)[..data.count as usize].fill(u64::MAX); // on its way
                 writer
             }
@@ -194,9 +217,7 @@ impl Primary {
         ring.budget = LEAST_BUDGET.max(frames / 2);
         let most = if planted::is(Bug::BudgetIgnored) { u32::MAX } else { ring.send_budget };
         let mut sent = 0;
-        let record = region.map().record_of(cycle);
-        ring.sent[record].at = now;
-        let last = ring.last_mut(record);
+        let last = ring.last_mut(region.map().record_of(cycle));
         while sent < most
             && writer.at().0.index < frames
             && let Some(frame) = sink.lend()
@@ -209,6 +230,7 @@ impl Primary {
         }
         let (data, cursor) = writer.at();
         let left = frames - data.index;
+        ring.mark(now, sender.sequence());
         self.rest = (left > 0).then_some((data, cursor));
         self.bare = (left == 0).then_some(data);
         region.count(Counter::FramesSent, sent.into());
@@ -295,33 +317,33 @@ impl Primary {
         sent
     }
 
-    /// Sends again what `want` names, as far as it stands in its record, was not sent since `seen` or not within the last
-    /// `flight` nanoseconds, and the budget of this cycle lasts. Gives the number of frames.
+    /// Sends again what `want` names, as far as it stands in its record, was not sent since `seen` or is not on its way
+    /// any more, and the budget of this cycle lasts. Gives the number of frames.
     pub fn send_again(
         &mut self,
         ring: &mut Ring,
         region: &Region,
         (want, seen): (&Want, u64),
-        (now, flight): (u64, u64),
+        now: u64,
         sender: &mut Sender,
         sink: &mut dyn FrameSink,
     ) -> u32 {
         let record = region.map().record_of(want.cycle);
-        let Sent { epoch, data: Some(data), at, .. } = ring.sent[record] else { return 0 };
+        let Sent { epoch, data: Some(data), .. } = ring.sent[record] else { return 0 };
         if (epoch, data.cycle) != (self.epoch, want.cycle) && !planted::is(Bug::OtherCycleSent) {
             return 0;
         }
         let frame_bytes = sink.frame_bytes();
         let mut writer = CycleWriter::new(region.recorded(want.cycle), data, frame_bytes);
         let mut budget = ring.budget;
-        let seen = if now.saturating_sub(at) < flight { seen } else { u64::MAX - 1 };
+        let heard = seen.max(ring.arrived(now));
         let last = ring.last_mut(record);
         let mut sent = 0;
         for index in 0..data.count {
             if budget == 0 && !planted::is(Bug::BudgetIgnored) {
                 break;
             }
-            if !want.has(index) || last[index as usize] > seen {
+            if !want.has(index) || last[index as usize] > heard {
                 writer.skip(frame_bytes);
                 continue;
             }
@@ -334,9 +356,6 @@ impl Primary {
             (budget, sent) = (budget.saturating_sub(1), sent + 1);
         }
         ring.budget = budget;
-        if sent > 0 {
-            ring.sent[record].at = now;
-        }
         region.count(Counter::FramesSent, sent.into());
         region.count(Counter::FramesRepaired, sent.into());
         sent

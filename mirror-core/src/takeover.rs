@@ -30,6 +30,9 @@ use crate::{Cut, Epoch, FrameSink, Layout, Region, Tracker};
 /// The most members that may lead.
 pub const MAX_MEMBERS: usize = 7;
 
+/// Parts of the repair budget, of which everybody who asks is given one before the order of rank decides.
+const FLOORS: u32 = 8;
+
 /// What a member is told when it is made. Times in nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -226,7 +229,13 @@ impl Member {
             sender: Sender::new(ids),
             standby: Standby::new(map.lines, map.records, settings.frame_bytes, settings.max_age),
             primary: None,
-            ring: Ring::new(map.records, map.lines, settings.frame_bytes, settings.send_budget),
+            ring: Ring::new(
+                map.records,
+                map.lines,
+                settings.frame_bytes,
+                settings.send_budget,
+                settings.pause.saturating_mul(2),
+            ),
             asked: [Asked::default(); MAX_MEMBERS],
             sweep: Sweep::new(),
             leader: 0,
@@ -362,25 +371,32 @@ impl Member {
         region.count(Counter::Asked, u64::from(status.wants[0].cycle != 0 || status.sweep.any()));
     }
 
-    /// Sends what was asked for, as far as the budget of the cycle lasts: to hot standbys by rank, then to the others, of each the
-    /// oldest first; then the sweep, for which a quarter is kept. Says whether frames wait to be flushed. Call it after
+    /// Sends what was asked for, as far as the budget of the cycle lasts: an eighth of it to each who asked; then to hot standbys
+    /// by rank, then to the others, of each the oldest first; then the sweep, for which a quarter is kept. Says whether frames wait to be flushed. Call it after
     /// listening, before the step.
     pub fn answer(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
-        let Self { primary: Some(primary), asked, ring, sender, sweep, settings, .. } = self else {
-            return false;
-        };
-        let flight = settings.pause.saturating_mul(2);
+        let Self { primary: Some(primary), asked, ring, sender, sweep, .. } = self else { return false };
         let kept = if sweep.wanted() { *ring.budget() / 4 } else { 0 };
         *ring.budget() -= kept;
         let mut sent = 0;
-        for hot in [true, false] {
-            for asked in asked.iter_mut().filter(|asked| asked.hot == hot) {
-                for want in asked.wants.iter().take_while(|want| want.cycle != 0) {
-                    sent += primary.send_again(ring, region, (want, asked.seen), (now, flight), sender, sink);
+        // First a little to everybody, or the losses of the first in rank could leave nothing to the others; then in order.
+        let floor = (*ring.budget() / FLOORS).max(1);
+        for most in [floor, u32::MAX] {
+            for hot in [true, false] {
+                for asked in asked.iter().filter(|asked| asked.hot == hot && asked.wants[0].cycle != 0) {
+                    let kept = ring.budget().saturating_sub(most);
+                    *ring.budget() -= kept;
+                    for want in asked.wants.iter().take_while(|want| want.cycle != 0) {
+                        sent += primary.send_again(ring, region, (want, asked.seen), now, sender, sink);
+                    }
+                    *ring.budget() += kept;
                 }
-                asked.wants[0].cycle = 0;
             }
         }
+        for asked in asked {
+            asked.wants[0].cycle = 0;
+        }
+        ring.mark(now, sender.sequence());
         let left = *ring.budget() + kept;
         let reign = Reign { epoch: primary.epoch(), base: primary.base() };
         let swept = sweep.send(region, reign, left, (sender, now), sink);

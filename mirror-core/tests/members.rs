@@ -364,6 +364,39 @@ fn askers_however_many_and_however_mad_get_no_more_than_the_budget() {
     assert_eq!(sent, 16.max(frames / 2), "the budget of one cycle");
 }
 
+#[test]
+fn whoever_asks_gets_something_and_the_first_in_rank_the_most() {
+    let mut bed = Bed::new(3);
+    bed.run(40, 5);
+    let now = bed.now;
+    // Three cycles of about 13 frames each: more than the budget of one.
+    let cuts = [0, 1, 2].map(|i| {
+        let cut = bed.node(0).lead(now + i, 90);
+        let bytes = bed.node(0).region.image().to_vec();
+        bed.history.insert(cut, bytes);
+        cut
+    });
+    bed.node(0).wire.sent.clear();
+    for (id, cycles) in [(2u8, &cuts[1..]), (3, &cuts[..1])] {
+        let mut asker = Node::with(id, now, &PLAIN, None);
+        let mut status = ask(&mut asker, cycles[0].cycle, true);
+        if let [_, second] = cycles {
+            status[192..200].copy_from_slice(&second.cycle.to_le_bytes());
+            status[204..208].copy_from_slice(&1u32.to_le_bytes());
+            let check = mirror_core::checksum::of_frame(&status[16..]);
+            status[8..16].copy_from_slice(&check.to_le_bytes());
+        }
+        let node = bed.node(0);
+        node.member.hear(&mut node.region, &status, now);
+    }
+    let node = bed.node(0);
+    node.member.answer(&node.region, now + 2, &mut node.wire);
+    let cycle = |frame: &Vec<u8>| u64::from_le_bytes(frame[96..104].try_into().unwrap());
+    let of_last = node.wire.sent.iter().filter(|frame| cycle(frame) == cuts[0].cycle).count();
+    assert_eq!(node.wire.sent.len(), 16, "the budget");
+    assert_eq!(of_last, 2, "the last in rank has its part, and no more");
+}
+
 /// A status of node 3 that asks for frames of `cycle` and says that it has heard everything that was sent: one that it wrote, patched and sealed anew
 /// (PROTOCOL.md has the offsets).
 fn ask(node: &mut Node, cycle: u64, all: bool) -> Vec<u8> {
