@@ -91,6 +91,10 @@ bugs! {
     StageOlder,
     /// S5: a chunk is taken for unchanged since earlier than it says.
     SinceIgnored,
+    /// The digest of a cycle is not compared.
+    DigestSkipped,
+    /// A slice counts as compared, and is not.
+    SliceSkipped,
 }
 
 #[cfg(planted)]

@@ -20,7 +20,8 @@
 
 use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, Phase};
-use crate::wire::{Cursor, CycleWriter, DataHeader, Sender, Slice, Want, most_frames};
+use crate::scrub::Teller;
+use crate::wire::{Cursor, CycleWriter, DataHeader, Sender, Want, most_frames};
 use crate::{Cut, Epoch, FrameSink, Region, Tracker};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -35,6 +36,8 @@ pub struct Primary {
     base: Cut,
     /// What has not left yet of the last cycle.
     rest: Option<(DataHeader, Cursor)>,
+    /// What the cycles tell of the region.
+    teller: Teller,
 }
 
 /// What a commit did.
@@ -103,7 +106,7 @@ impl Primary {
     /// Begins a reign on the cut `base`, which the region holds.
     #[must_use]
     pub const fn new(epoch: Epoch, base: Cut) -> Self {
-        Self { epoch, base, rest: None }
+        Self { epoch, base, rest: None, teller: Teller::new() }
     }
 
     /// The epoch of this reign.
@@ -140,6 +143,7 @@ impl Primary {
             Some((data, cursor)) => CycleWriter::resume(region.recorded(data.cycle), data, cursor),
             None => {
                 let cut = Cut { epoch: self.epoch, cycle: region.cut().cycle + 1 };
+                let (digest, slice) = self.teller.tell(region, tracker, cut.cycle);
                 lines = region.capture(tracker, cut.cycle);
                 region.seal(&CutInfo { cut, base: self.base, plant, at: now });
                 region.count(Counter::Commits, 1);
@@ -151,8 +155,8 @@ impl Primary {
                     index: 0,
                     count: 0,
                     since: cut.cycle - 1,
-                    digest: 0,
-                    slice: Slice::default(),
+                    digest,
+                    slice,
                 };
                 let writer = CycleWriter::new(region.recorded(cut.cycle), data, sink.frame_bytes());
                 let record = region.map().record_of(cut.cycle);
@@ -183,6 +187,11 @@ impl Primary {
         region.count(Counter::FramesSent, sent.into());
         region.count(Counter::OpenCycles, open.into());
         Published { cut: Cut { epoch: self.epoch, cycle }, open, lines, frames, sent, left }
+    }
+
+    /// Does what the next commit would have to, while there is time.
+    pub fn rest(&mut self, region: &Region) {
+        self.teller.rest(region);
     }
 
     /// Sends again what `want` names, as far as it stands in its record, was not sent since `seen`, and the budget of
