@@ -41,7 +41,8 @@ const LEAST: usize = 4;
 pub struct Proof {
     /// Every line was compared with the primary's, and was equal, as of the cut held or at most so many cycles before it.
     pub cycles: u64,
-    /// Slices of the region: without losses `cycles` stays below it.
+    /// Slices of the region. `cycles` does not exceed it while every cycle is applied from its own frames; each slice that is
+    /// missed, because its cycle was jumped over or swept, is waited for for another lap.
     pub lap: u64,
 }
 
@@ -209,8 +210,9 @@ impl Scrub {
         // A slice of another cut than this crate's is compared, and proves nothing about the lap.
         let whole = lines as usize == size.min(self.lines - (slot * size).min(self.lines));
         if (first as usize).is_multiple_of(size) && whole {
-            self.compared[slot] = last.cycle;
-            if slot.is_multiple_of(64) {
+            let before = core::mem::replace(&mut self.compared[slot], last.cycle);
+            // Shown when a first proof is complete, and then now and then.
+            if before == 0 || slot.is_multiple_of(64) {
                 region.set_counter(Counter::ProvenCycle, self.oldest());
             }
         }

@@ -20,7 +20,7 @@
 //!   And has heard a frame since its link last lost some unseen (it was stalled, and its buffer overran): what was lost
 //!   last, nothing later tells of.
 //! - S8 What is missing is asked for: of the newest cycle only after a pause, because its burst may still be arriving.
-//! - S9 Lines that were found to differ from the primary's ([`crate::scrub`]) are lacked, and nothing is known of them. Until they are
+//! - S10 Lines that were found to differ from the primary's ([`crate::scrub`]) are lacked, and nothing is known of them. Until they are
 //!   filled, no base makes up for them, and no cut that is held already is exposed again.
 //!
 //! Why no cut with an old frame missing is ever exposed: the region always holds exactly one committed cut. It changes only by
@@ -234,7 +234,7 @@ impl Standby {
         let held = region.committed();
         if held.cut == base || (held.cut.epoch, held.base) == (epoch, base) || stays {
             self.go_on(&held);
-            return self.lack(suspects, now); // S9
+            return self.lack(suspects, now); // S10
         }
         let branch = held.cut.cycle.min(base.cycle);
         let related = held.cut.epoch == base.epoch;
@@ -245,7 +245,7 @@ impl Standby {
         self.lacks_lines(start, now);
     }
 
-    /// S9. The region is whole but for these lines, if any.
+    /// S10. The region is whole but for these lines, if any.
     fn lack(&mut self, run: Run, now: u64) {
         if run.count > 0 {
             let held = self.next - 1;
@@ -446,7 +446,7 @@ impl Standby {
         took
     }
 
-    /// S9: a reader would not look again at a cut that it holds.
+    /// S10: a reader would not look again at a cut that it holds.
     fn is_new(&self, region: &Region) -> bool {
         region.cut() != Cut { epoch: self.epoch, cycle: self.next - 1 }
     }
