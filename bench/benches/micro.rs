@@ -7,7 +7,6 @@ use mirror_bench::floor::TwoStreams;
 use mirror_bench::micro::{Capture, FRAME, Pair, cycles, sizes, tracker, trackers};
 use mirror_bench::workload::size_name;
 use mirror_core::LINE;
-use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -50,6 +49,7 @@ fn steps(c: &mut Criterion) {
                 let mut took = Duration::ZERO;
                 for _ in 0..times {
                     pair.settle();
+                    pair.rest();
                     pair.dirty();
                     let began = Instant::now();
                     black_box(pair.encode());
@@ -59,6 +59,24 @@ fn steps(c: &mut Criterion) {
             });
         });
         pair.settle();
+        pair.dirty();
+        pair.encode();
+        pair.settle();
+        group.bench_function("hear", |b| {
+            b.iter_custom(|times| {
+                let mut took = Duration::ZERO;
+                for _ in 0..times {
+                    pair.dirty();
+                    pair.encode();
+                    pair.settle();
+                    let began = Instant::now();
+                    black_box(pair.hear());
+                    took += began.elapsed();
+                    pair.rest();
+                }
+                took
+            });
+        });
         pair.dirty();
         pair.encode();
         pair.settle();
@@ -78,23 +96,14 @@ fn checksum(c: &mut Criterion) {
     group.finish();
 }
 
-/// The digest of lines, of one, of a frame's and of a large cycle's, beside a library's hash of each line.
+/// The digest of lines: of one, of a frame's and of a large cycle's.
 fn digest(c: &mut Criterion) {
-    let library = |first: u32, bytes: &[u8]| {
-        let lines = bytes.chunks_exact(LINE).zip(u64::from(first)..);
-        lines.fold(0u64, |sum, (line, number)| {
-            sum.wrapping_add(rapidhash_v3_seeded(line, &RapidSecrets::seed_cpp(number)))
-        })
-    };
     let mut group = c.benchmark_group("digest");
     for lines in [1, 20, 1024] {
         let memory = vec![0x5A; lines * LINE];
         group.throughput(Throughput::Elements(lines as u64));
         group.bench_function(BenchmarkId::new("lines", lines), |b| {
             b.iter(|| mirror_core::digest::of_lines(black_box(7), black_box(&memory)));
-        });
-        group.bench_function(BenchmarkId::new("rapidhash", lines), |b| {
-            b.iter(|| library(black_box(7), black_box(&memory)));
         });
     }
     group.finish();

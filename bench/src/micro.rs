@@ -205,6 +205,14 @@ impl Pair {
         self.theirs.cut()
     }
 
+    /// What both do while nothing waits for them.
+    pub fn rest(&mut self) {
+        self.primary.rest(&self.ours);
+        for _ in 0..2 {
+            self.member.poll(&self.theirs, self.cycle, true);
+        }
+    }
+
     /// Whether the copy holds the last cycle that was committed.
     #[must_use]
     pub fn is_whole(&self) -> bool {

@@ -11,6 +11,7 @@
 //! | [`region`] | live memory, image, stamps, record; crash-safe commit; reading from other processes |
 //! | [`track`] | finding what changed |
 //! | [`digest`], [`parity`] | whether two copies hold the same; making good what was lost |
+//! | [`scrub`] | silent differences: told, found, and how long one can live |
 //! | [`primary`], [`standby`] | a cycle out, a cycle in |
 //! | `sweep`, `staging` | whole parts of the region out, and in |
 //! | [`takeover`] | who leads; the only module that knows both |
@@ -31,6 +32,7 @@ pub mod parity;
 pub mod planted;
 pub mod primary;
 pub mod region;
+pub mod scrub;
 pub mod sink;
 mod staging;
 pub mod standby;

@@ -103,6 +103,10 @@ bugs! {
     StampsWrap,
     /// Of a cycle that leaves in portions, every portion begins one frame late.
     PortionSkips,
+    /// The digest of a cycle is not compared.
+    DigestSkipped,
+    /// A slice counts as compared, and is not.
+    SliceSkipped,
 }
 
 #[cfg(planted)]

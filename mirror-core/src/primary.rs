@@ -27,7 +27,8 @@
 use crate::extra::Extra;
 use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, Phase};
-use crate::wire::{Cursor, CycleWriter, DataHeader, Sender, Slice, Want, most_frames, scattered_lines};
+use crate::scrub::Teller;
+use crate::wire::{Cursor, CycleWriter, DataHeader, Sender, Want, most_frames, scattered_lines};
 use crate::{Cut, Epoch, FrameSink, Region, Tracker, parity};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -52,6 +53,8 @@ pub struct Primary {
     bare: Option<DataHeader>,
     /// Lines of earlier cycles ride along.
     repeats: bool,
+    /// What the cycles tell of the region.
+    teller: Teller,
 }
 
 /// What a commit did.
@@ -147,7 +150,7 @@ impl Primary {
     /// Begins a reign on the cut `base`, which the region holds. `repeats`: whether lines of earlier cycles ride along.
     #[must_use]
     pub const fn new(epoch: Epoch, base: Cut, repeats: bool) -> Self {
-        Self { epoch, base, rest: None, bare: None, repeats }
+        Self { epoch, base, rest: None, bare: None, repeats, teller: Teller::new() }
     }
 
     /// The epoch of this reign.
@@ -190,6 +193,7 @@ impl Primary {
             }
             None => {
                 let cut = Cut { epoch: self.epoch, cycle: region.cut().cycle + 1 };
+                let (digest, slice) = self.teller.tell(region, tracker, cut.cycle);
                 lines = region.capture(tracker, cut.cycle);
                 let (since, own) = self.ride_along(ring, region, cut.cycle, lines, sink.frame_bytes());
                 region.seal(&CutInfo { cut, base: self.base, plant, at: now });
@@ -202,8 +206,8 @@ impl Primary {
                     index: 0,
                     count: 0,
                     since,
-                    digest: 0,
-                    slice: Slice::default(),
+                    digest,
+                    slice,
                 };
                 let writer = CycleWriter::new(region.recorded(cut.cycle), data, sink.frame_bytes());
                 let record = region.map().record_of(cut.cycle);
@@ -236,6 +240,11 @@ impl Primary {
         region.count(Counter::FramesSent, sent.into());
         region.count(Counter::OpenCycles, open.into());
         Published { cut: Cut { epoch: self.epoch, cycle }, open, lines, frames, sent, left }
+    }
+
+    /// Does what the next commit would have to, while there is time.
+    pub fn rest(&mut self, region: &Region) {
+        self.teller.rest(region);
     }
 
     /// Adds lines of the cycles before to the record of `cycle`, which has `lines` lines, as far as all of a cycle's fit one frame.

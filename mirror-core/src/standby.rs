@@ -23,6 +23,8 @@
 //!   like one that arrived. A parity that does not help when it comes is dropped.
 //! - S9 What is missing is asked for: of the newest cycle only after a pause, because its burst may still be arriving; the
 //!   cycle after it when it is overdue, because all of it may have been lost.
+//! - S10 Lines that were found to differ from the primary's ([`crate::scrub`]) are lacked, and nothing is known of them. Until they are
+//!   filled, no base makes up for them, and no cut that is held already is exposed again.
 //!
 //! Why no cut with an old frame missing is ever exposed: the region always holds exactly one committed cut. It changes only by
 //! S6, by all frames of a cycle that carries everything that changed since the cut held; or by S5, as proved there. A frame that
@@ -32,12 +34,13 @@
 
 use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, MAX_RECORDS, Phase};
+use crate::scrub::{Difference, Proof, Scrub};
 use crate::staging::Staging;
 use crate::wire::{
     Cursor, DataHeader, Header, MAX_WANTS, Runs, Slice, SweepHeader, SweepWant, SyncState, Want, Wants,
     body_bytes, most_frames,
 };
-use crate::{Cut, Epoch, LINE, Region, parity};
+use crate::{Cut, Epoch, LINE, Region, Run, parity};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -88,6 +91,7 @@ pub struct Standby {
     /// The body of a frame that is being made good.
     body: Box<[u8]>,
     staging: Staging,
+    scrub: Scrub,
     /// When it began to lack lines, and how many it lacked then.
     joined: (u64, usize),
 }
@@ -154,6 +158,7 @@ impl Standby {
             frames,
             body: vec![0; body_bytes(frame_bytes)].into_boxed_slice(),
             staging: Staging::new(lines),
+            scrub: Scrub::new(lines),
             joined: (0, 0),
         }
     }
@@ -207,11 +212,12 @@ impl Standby {
         self.blind = true;
     }
 
-    /// Begins to follow after this node's own reign: it holds `held` whole. Whether that cut is part of what the
+    /// Begins to follow after this node's own reign: it holds the region's cut whole. Whether that cut is part of what the
     /// successor leads, the successor's first frame says (S2).
-    pub fn follow(&mut self, held: &CutInfo) {
-        self.drop_staged(held.cut.epoch, held.base);
-        self.go_on(held);
+    pub fn follow(&mut self, region: &Region) {
+        let held = region.committed();
+        self.drop_staged(region, held.cut.epoch, held.base);
+        self.go_on(&held);
     }
 
     /// Nothing is lacked: the region holds `held`.
@@ -222,12 +228,13 @@ impl Standby {
         self.staging.fill();
     }
 
-    fn drop_staged(&mut self, epoch: Epoch, base: Cut) {
+    fn drop_staged(&mut self, region: &Region, epoch: Epoch, base: Cut) {
         (self.epoch, self.base, self.follows) = (epoch, base, true);
         (self.newest, self.seen, self.behind_at, self.old) = (0, 0, None, false);
         if !planted::is(Bug::StagedKept) {
             self.staged = [Staged::default(); MAX_RECORDS];
         }
+        self.scrub.begin(region);
     }
 
     /// S2. Cycles after `start` will be heard.
@@ -236,22 +243,33 @@ impl Standby {
             region.roll_back();
         }
         let stays = planted::is(Bug::BaseIgnored) && self.state() == SyncState::Hot;
-        self.drop_staged(epoch, base);
+        self.drop_staged(region, epoch, base);
+        let suspects = self.scrub.suspects();
         let held = region.committed();
         if held.cut == base || (held.cut.epoch, held.base) == (epoch, base) || stays {
-            return self.go_on(&held);
+            self.go_on(&held);
+            return self.lack(suspects, now); // S10
         }
         let branch = held.cut.cycle.min(base.cycle);
         let related = held.cut.epoch == base.epoch || planted::is(Bug::EpochsMixed);
         let own = !planted::is(Bug::OwnStampsIgnored);
-        self.staging.lack_all(start, |line| match related && (!own || region.stamp(line) <= branch) {
-            true => branch,
-            false => 0,
-        });
+        let suspect = |line| (suspects.start as usize..suspects.end() as usize).contains(&line);
+        let known = |line| related && !suspect(line) && (!own || region.stamp(line) <= branch);
+        self.staging.lack_all(start, |line| if known(line) { branch } else { 0 });
         self.lacks_lines(start, now);
     }
 
+    /// S10. The region is whole but for these lines, if any.
+    fn lack(&mut self, run: Run, now: u64) {
+        if run.count > 0 {
+            let held = self.next - 1;
+            self.staging.lack(run, held);
+            self.lacks_lines(held, now);
+        }
+    }
+
     fn lacks_lines(&mut self, start: u64, now: u64) {
+        self.scrub.pause();
         (self.whole, self.next) = (false, start + 1);
         self.joined = (now, self.staging.lacking());
     }
@@ -428,6 +446,9 @@ impl Standby {
             if !planted::is(Bug::GotKept) {
                 self.got[record * self.words..][..(count as usize).div_ceil(64)].fill(0);
             }
+            if self.scrub.shares(region, cycle) {
+                self.scrub.add_up(region);
+            }
             region.record(cycle);
         } else if (staged.since, staged.plant, staged.digest, staged.slice, staged.count)
             != (since, plant, digest, slice, count)
@@ -490,6 +511,9 @@ impl Standby {
         while let Some(record) = self.ready() {
             let staged = self.staged[record];
             if self.whole {
+                self.look_back(region, Some((staged.cycle, staged.digest)), now);
+            }
+            if self.whole {
                 region.set_phase(Phase::Apply);
                 let info = self.info(staged.cycle, staged.plant, now);
                 region.seal(&info);
@@ -498,13 +522,14 @@ impl Standby {
                 region.count(Counter::Cuts, 1);
                 let lines = region.recorded(staged.cycle).packed.len() / LINE;
                 region.count(Counter::LinesApplied, lines as u64);
+                self.scrub.took(staged.cycle, staged.slice);
                 took = Took::Cut(info);
             } else {
                 self.staging.merge(region, staged.cycle);
             }
             (self.next, self.plant) = (staged.cycle + 1, staged.plant);
         }
-        if !self.whole && self.staging.is_whole(self.next - 1) {
+        if !self.whole && self.staging.is_whole(self.next - 1) && self.is_new(region) {
             region.set_phase(Phase::Apply);
             let info = self.info(self.next - 1, self.plant, now);
             region.seal_live(&info);
@@ -512,12 +537,47 @@ impl Standby {
             region.set_phase(Phase::Idle);
             region.count(Counter::Cuts, 1);
             self.go_on(&info);
+            self.scrub.repaired(region);
             took = Took::Cut(info);
         }
         if self.newest <= self.next {
             (self.behind_at, self.old) = (None, false);
         }
         took
+    }
+
+    /// S10: a reader would not look again at a cut that it holds.
+    fn is_new(&self, region: &Region) -> bool {
+        region.cut() != Cut { epoch: self.epoch, cycle: self.next - 1 }
+    }
+
+    /// Does what is due of the last cycle, with what the next one, `(cycle, digest)`, tells of it. Says whether it found a
+    /// difference.
+    fn look_back(&mut self, region: &Region, next: Option<(u64, u64)>, now: u64) -> bool {
+        let slice = self.scrub.look(region);
+        let differs = next.and_then(|(cycle, digest)| self.scrub.compare(cycle, digest)).or(slice);
+        if let Some(run) = differs {
+            self.scrub.differs(region, run, now);
+            self.lack(run, now);
+        }
+        differs.is_some()
+    }
+
+    /// Compares what is due of the last cut, if nothing else waits. Says whether it found a difference, which ends being hot.
+    pub fn rest(&mut self, region: &Region, now: u64) -> bool {
+        self.scrub.rests() && self.look_back(region, None, now)
+    }
+
+    /// How far back every line is proven to be the primary's (see [`crate::scrub`]).
+    #[must_use]
+    pub fn proven(&self, region: &Region) -> Option<Proof> {
+        self.scrub.proven(region.cut().cycle)
+    }
+
+    /// The silent difference that was found last.
+    #[must_use]
+    pub fn difference(&self) -> Option<Difference> {
+        self.scrub.found()
     }
 
     fn info(&self, cycle: u64, plant: u64, at: u64) -> CutInfo {

@@ -22,6 +22,7 @@
 use crate::planted::{self, Bug};
 use crate::primary::{Primary, Published, Ring};
 use crate::region::{Counter, EventKind, Map};
+use crate::scrub::{Difference, Proof};
 use crate::standby::{MaxAge, Progress, Standby, Took};
 use crate::sweep::{Reign, Sweep};
 use crate::wire::{Frame, Ids, MAX_WANTS, Sender, Status, SweepWant, SyncState, Want, Wants};
@@ -284,6 +285,19 @@ impl Member {
         self.heard_at
     }
 
+    /// How far back every line is proven to be the primary's. None while this node leads, and before every line was compared in
+    /// this reign, or again after a difference.
+    #[must_use]
+    pub fn proven(&self, region: &Region) -> Option<Proof> {
+        if self.leads() { None } else { self.standby.proven(region) }
+    }
+
+    /// The silent difference that was found last.
+    #[must_use]
+    pub fn difference(&self) -> Option<Difference> {
+        self.standby.difference()
+    }
+
     /// Takes one frame off the link. Any bytes may come.
     pub fn hear(&mut self, region: &mut Region, bytes: &[u8], now: u64) -> Heard {
         region.count(Counter::FramesHeard, 1);
@@ -401,7 +415,11 @@ impl Member {
         let reign = Reign { epoch: primary.epoch(), base: primary.base() };
         let swept = sweep.send(region, reign, left, (sender, now), sink);
         *ring.budget() = left - swept;
-        sent + swept > 0
+        let wait = sent + swept > 0;
+        if !wait {
+            primary.rest(region);
+        }
+        wait
     }
 
     fn foreign_layout(&mut self, region: &Region, frame: &Frame<'_>, now: u64) -> Heard {
@@ -432,7 +450,7 @@ impl Member {
         self.primary.take_if(|_| !planted::is(Bug::FenceIgnored))?;
         // Writes that were not committed, or a lead that was leaked, must not outlive the reign.
         region.roll_back();
-        self.standby.follow(&region.committed());
+        self.standby.follow(region);
         self.heard_at = now;
         region.count(Counter::Fenced, 1);
         region.event(now, EventKind::Fenced, epoch.0);
@@ -474,6 +492,10 @@ impl Member {
                 self.doubt = false; // T4: it has listened, and nobody succeeded it
             }
             return None;
+        }
+        let before = self.state();
+        if self.standby.rest(region, now) {
+            self.note_state(region, before, now);
         }
         let Settings { silence, patience, .. } = self.settings;
         let first = if self.met { silence } else { patience };
@@ -541,6 +563,7 @@ impl Member {
         (self.leader, self.met, self.sent_at) = (self.settings.ids.node, true, now);
         region.set_state(SyncState::Primary);
         region.set_lacking(0);
+        region.set_counter(Counter::ProvenCycle, 0);
         self.foreign_leads = false;
         region.count(Counter::Takeovers, u64::from(cause == Cause::Silence));
         region.event(now, EventKind::Led, age);

@@ -3,7 +3,7 @@
 //! The model is a history of plain copies: every cut that any member ever exposes must be one that some primary
 //! committed under that very name, byte for byte.
 
-use mirror_core::region::{Counter, Identity, Map};
+use mirror_core::region::{Counter, CutInfo, Identity, Map};
 use mirror_core::standby::MaxAge;
 use mirror_core::takeover::{Cause, Heard, MAX_MEMBERS, Settings, Takeover, Why};
 use mirror_core::track::Diff;
@@ -909,4 +909,110 @@ fn blank_members_begin_once_all_have_told_that_they_are_blank() {
     bed.nodes.push(Some(Node::with(3, bed.now, &strict, None)));
     bed.run(60, 5);
     assert_eq!(bed.states(), [Some(Primary), Some(Hot), Some(Hot)]);
+}
+
+/// Flips a bit in the image and in the live memory of a standby, behind its back: the same cut again, with a line that nobody
+/// sent. What is due of the cut is done first, or the cycle's own digest would find it.
+fn rot(node: &mut Node, line: usize, now: u64) {
+    for _ in 0..2 {
+        node.member.poll(&node.region, now, true);
+    }
+    let info = node.region.committed();
+    let mut bytes = node.region.image()[line * LINE..][..LINE].to_vec();
+    bytes[3] ^= 1;
+    node.region.record(info.cut.cycle).push(line as u32, &bytes);
+    node.region.seal(&info);
+    node.region.settle(true);
+}
+
+/// One period of a primary and a standby: the standby looks around and asks, if it may, the primary answers and commits.
+fn pace(bed: &mut Bed, [from, to]: [usize; 2], asks: bool) {
+    bed.now += PERIOD;
+    let now = bed.now;
+    let Ok([Some(ours), Some(theirs)]) = bed.nodes.get_disjoint_mut([from, to]) else { panic!("both run") };
+    theirs.member.poll(&theirs.region, now, true);
+    theirs.member.talk(&theirs.region, now, &mut theirs.wire);
+    for frame in std::mem::take(&mut theirs.wire.sent).iter().filter(|_| asks) {
+        ours.member.hear(&mut ours.region, frame, now);
+    }
+    ours.member.answer(&ours.region, now, &mut ours.wire);
+    let cut = ours.lead(now, 0);
+    bed.history.insert(cut, ours.region.image().to_vec());
+    for frame in std::mem::take(&mut ours.wire.sent) {
+        theirs.member.hear(&mut theirs.region, &frame, now);
+    }
+}
+
+#[test]
+fn what_alters_a_standbys_memory_is_found_within_the_bound_and_repaired() {
+    let mut bed = Bed::new(2);
+    bed.run(80, 1);
+    let node = bed.node(1);
+    let proof = node.member.proven(&node.region).unwrap();
+    assert_eq!((proof.lap, proof.cycles), (25, 25), "what the newest cycle told is not compared yet");
+    let (now, at) = (bed.now, bed.node(1).region.cut().cycle);
+    rot(bed.node(1), 50, now);
+    let mut joined = 0;
+    while bed.node(1).region.counter(Counter::DifferencesRepaired) == 0 {
+        pace(&mut bed, [0, 1], true);
+        let Node { region, member, .. } = bed.node(1);
+        let (cycle, found) = (region.cut().cycle, region.counter(Counter::DifferencesFound) > 0);
+        assert!(found || member.state() == Hot);
+        match member.proven(region) {
+            Some(proof) => assert!(cycle - proof.cycles <= at, "{proof:?} does not hold"),
+            None => assert!(found),
+        }
+        joined += u64::from(member.state() == SyncState::Joining);
+        assert!(cycle <= at + proof.lap + 3, "not found, or not repaired, in a lap");
+    }
+    assert!(joined > 0);
+    bed.check();
+    let node = bed.node(1);
+    assert_eq!((node.state(), node.region.counter(Counter::DifferencesFound)), (Hot, 1));
+    let found = node.member.difference().unwrap();
+    assert!((found.first..found.first + found.lines).contains(&50), "{found:?}");
+    bed.run(40, 3);
+    let region = &bed.node(1).region;
+    assert!(region.live() == region.image());
+    assert_eq!(region.counter(Counter::DifferencesFound), 1);
+}
+
+#[test]
+fn what_was_found_is_not_forgotten_when_another_leads() {
+    let mut bed = Bed::new(2);
+    bed.run(80, 1);
+    let now = bed.now;
+    rot(bed.node(1), 50, now);
+    while bed.node(1).state() == Hot {
+        pace(&mut bed, [0, 1], false);
+    }
+    // The primary is restarted, and its base is the very cut that the standby holds, but for the lines found.
+    let base = bed.node(1).region.cut();
+    let Some(old) = bed.nodes[0].take() else { panic!("it runs") };
+    let info = old.region.committed();
+    assert!(info.cut.cycle > base.cycle);
+    let mut new = Node::new(3, bed.now);
+    let held = bed.history[&base].clone();
+    new.region.live_mut().copy_from_slice(&held[..STATE]);
+    new.region.capture(&mut Diff::new(), base.cycle);
+    new.region.seal(&CutInfo { cut: base, ..info });
+    new.region.settle(false);
+    new.region.see_epoch(base.epoch);
+    for _ in 0..60 {
+        bed.now += PERIOD;
+        let now = bed.now;
+        new.member.poll(&new.region, now, true);
+    }
+    assert!(new.member.leads());
+    bed.nodes[0] = Some(new);
+    pace(&mut bed, [0, 1], false);
+    let node = bed.node(1);
+    assert!(node.region.epoch_seen() > base.epoch, "it heard the new reign");
+    assert_eq!((node.state(), node.region.cut()), (SyncState::Joining, base));
+    for _ in 0..4 {
+        pace(&mut bed, [0, 1], true);
+    }
+    assert_eq!(bed.node(1).state(), Hot);
+    assert_eq!(bed.node(1).region.counter(Counter::DifferencesRepaired), 1);
+    bed.check();
 }

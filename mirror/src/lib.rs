@@ -14,6 +14,7 @@ pub use config::{Config, ConfigError, Track};
 pub use error::{LoopError, OpenError};
 pub use mirror_core::gate::{Gate, Token};
 pub use mirror_core::region::{Counter, Event, EventKind, Found, Phase};
+pub use mirror_core::scrub::{Difference, Proof};
 pub use mirror_core::wire::SyncState;
 pub use mirror_core::{Cut, Epoch, Layout};
 pub use mirror_transport::{NetworkHealth, WaitMode};

@@ -13,6 +13,7 @@ use crate::turn::{Cycle, Lead, Takeover, Turn, View};
 use bytemuck::Pod;
 use mirror_core::primary::Published;
 use mirror_core::region::{AttachError, Counter, CutInfo, EventKind, Found, Identity, Map, PAGE, Phase};
+use mirror_core::scrub::{Difference, Proof};
 use mirror_core::standby::MaxAge;
 use mirror_core::takeover::{self, Cause, Heard, MAX_MEMBERS, Settings, Why};
 use mirror_core::track::{Diff, Marked};
@@ -417,6 +418,22 @@ impl<T: Pod> Node<T> {
     /// [`Counter::SecondNetworkMissing`] and those beside it, [`EventKind::NetworkSilent`].
     pub fn networks(&self) -> impl Iterator<Item = NetworkHealth> + '_ {
         self.link.networks().iter().copied()
+    }
+
+    /// How far back every line of this standby's memory is proven to be the primary's: a silent difference is at most so many cycles
+    /// old. None while this node leads, and until every line was compared in this reign, or again after a difference. Looks
+    /// at 4,096 words at most. From outside the process: [`Counter::ProvenCycle`].
+    #[must_use]
+    pub fn proven(&self) -> Option<Proof> {
+        self.member.proven(&self.region)
+    }
+
+    /// The silent difference between this standby's memory and the primary's that was found last. While it is repaired the
+    /// node is not hot. [`Counter::DifferencesFound`] and [`Counter::DifferencesRepaired`] count them, and the event
+    /// log keeps them ([`EventKind::Difference`]).
+    #[must_use]
+    pub fn difference(&self) -> Option<Difference> {
+        self.member.difference()
     }
 
     /// The layout that members must share.

@@ -39,7 +39,7 @@ mod record;
 mod store;
 mod telemetry;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use attach::{AttachError, Found, Identity};
 pub use header::{CutInfo, Phase};

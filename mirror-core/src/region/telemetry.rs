@@ -122,6 +122,15 @@ counters! {
     SecondNetworkMissing = "second_network_missing",
     /// Frames that it would not take.
     SecondNetworkRefused = "second_network_refused",
+    /// Slices of the region that were compared with the primary's.
+    SlicesCompared = "slices_compared",
+    /// Times that lines were found to differ from the primary's although nothing told of a loss.
+    DifferencesFound = "differences_found",
+    /// Times that a whole cut was exposed after that.
+    DifferencesRepaired = "differences_repaired",
+    /// No count: every line was compared, and equal, as of this cycle of the reign or later; 0: not yet, or this node leads.
+    /// The cycle of the cut held, less this, is the age of the proof.
+    ProvenCycle = "proven_cycle",
 }
 
 impl Counter {
@@ -203,6 +212,8 @@ pub enum EventKind {
     NetworkSilent = 10,
     /// It brings frames again; `a`: which, 1 or 2.
     NetworkBack = 11,
+    /// Lines differ from the primary's although nothing told of a loss; `a`: the first line, and how many in the upper 32 bits.
+    Difference = 12,
 }
 
 /// One entry of the event log.

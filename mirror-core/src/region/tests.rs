@@ -10,7 +10,7 @@ use std::vec;
 use std::vec::Vec;
 
 /// Page-aligned memory that outlives the regions in it, as shared memory outlives its processes.
-struct Memory {
+pub(crate) struct Memory {
     bytes: Vec<Page>,
     map: Map,
 }
@@ -24,7 +24,7 @@ fn who() -> Identity {
 }
 
 impl Memory {
-    fn new(state_bytes: usize) -> Self {
+    pub(crate) fn new(state_bytes: usize) -> Self {
         let map = Map::new(state_bytes, if cfg!(miri) { 1 } else { 3 }).unwrap();
         Self { bytes: vec![Page([0; PAGE]); map.total / PAGE], map }
     }
@@ -36,7 +36,7 @@ impl Memory {
         unsafe { Region::attach(base, self.map.total, self.map, who) }
     }
 
-    fn attach(&mut self) -> (Region, Found) {
+    pub(crate) fn attach(&mut self) -> (Region, Found) {
         self.attach_as(&who()).unwrap()
     }
 

@@ -1,7 +1,7 @@
 //! `Marked`: the writer says what it wrote.
 //!
 //! Costs per marked line, independent of the region's size. Blind to what nobody marked: a forgotten mark is a
-//! change that the standbys do not get.
+//! change that the standbys do not get before the scrub comes to its line ([`crate::scrub`]).
 
 use super::Tracker;
 use super::diff::take;

@@ -45,7 +45,7 @@ pub struct DataHeader {
     /// The cycle carries every line that changed in `(since, cycle]`: usually the cycle before, an earlier one when lines of
     /// earlier cycles ride along. Not below `base.cycle`.
     pub since: u64,
-    /// The sum of the digests of the lines that the cycle carries.
+    /// The sum of the digests of the lines that the cycle before it carried; 0: none is told.
     pub digest: u64,
     /// Some lines of the region and their digest as of this cycle, one slice after the other.
     pub slice: Slice,

@@ -14,6 +14,7 @@ use super::options::Options;
 use super::peace::Peace;
 use super::queue::{Queue, What};
 use super::rng::Rng;
+use super::rot::Rot;
 use super::run::Stats;
 use super::stranger::Strangers;
 use super::trace::Trace;
@@ -34,6 +35,7 @@ pub struct Cluster {
     pub(super) progress: Progress,
     pub(super) reigns: Reigns,
     pub(super) repair: Repair,
+    pub(super) rot: Rot,
     pub(super) reads: Rng,
     pub(super) stats: Stats,
     pub(super) trace: Trace,
@@ -84,6 +86,7 @@ impl Cluster {
             progress: Progress::new(options.nodes),
             reigns: Reigns::default(),
             repair: Repair::default(),
+            rot: Rot::new(seed),
             reads: Rng::fork(seed, "reads", 0),
             stats: Stats::default(),
             trace,
@@ -254,12 +257,13 @@ impl Cluster {
         }
         self.stats.periods += 1;
         for place in 0..self.nodes.len() {
+            self.look_at_rot(place)?;
             let node = &self.nodes[place];
             if let Some(up) = &node.up {
                 accounting::balanced(up, place, node.given)?;
                 // What spoils a region without a new cut is found here.
                 if (self.stats.periods + place as u64).is_multiple_of(16) && up.cycle.is_none() {
-                    torn::region(&self.history, &up.region, place, up.is_settled())?;
+                    torn::region(&self.history, &up.region, place, up.is_settled(), self.rot.line(place))?;
                 }
             }
         }
@@ -322,12 +326,15 @@ impl Cluster {
 
     /// Node `place` may expose a new cut: whatever it exposes is looked at.
     pub(super) fn look_at(&mut self, place: usize) -> Check {
+        self.look_at_rot(place)?;
+        let spoiled = self.rot.line(place);
         let node = &mut self.nodes[place];
         let Some(up) = &node.up else { return Ok(()) };
-        torn::region(&self.history, &up.region, place, up.is_settled())?;
+        torn::region(&self.history, &up.region, place, up.is_settled(), spoiled)?;
         self.backwards.exposed(place, up.region.cut())?;
         self.progress.exposed(place);
         if self.reads.chance(self.options.read_ppm)
+            && spoiled.is_none()
             && let Some(reader) = &mut node.reader
         {
             torn::reader(&self.history, reader, &up.region, place)?;

@@ -35,6 +35,13 @@ impl Memory {
         unsafe { Region::attach(self.base.cast(), self.pages * 4096, self.map, who) }
     }
 
+    /// Flips bit `bit` of byte `at`, as a cosmic ray or another process would.
+    pub(super) fn alter(&mut self, at: usize, bit: u32) {
+        assert!(at < self.map.total, "byte {at} of {}", self.map.total);
+        // SAFETY: inside the memory; the region in it lends nothing between two calls.
+        unsafe { *self.base.cast::<u8>().add(at).as_ptr() ^= 1 << bit };
+    }
+
     /// A view as another process has it. This value must outlive it.
     pub(super) fn reader(&self) -> Option<Reader> {
         // SAFETY: mapped for as long as this value lives; the same node drops the reader first.

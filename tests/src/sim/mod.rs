@@ -14,6 +14,7 @@
 //! | [`memory`], [`node`], [`workload`], [`history`] | a node and what it keeps; its step; the model: a byte vector per cut |
 //! | [`cluster`], `turn` | events and faults; a node's turn, with crashes inside it |
 //! | [`checkers`] | one promise a file |
+//! | `rot` | memory that something alters |
 //! | [`mod@run`], [`mod@shrink`], [`trace`] | a run, a smaller one that still fails, what happened in it |
 
 pub mod checkers;
@@ -28,6 +29,7 @@ pub mod options;
 pub mod peace;
 pub mod queue;
 pub mod rng;
+mod rot;
 pub mod run;
 pub mod shrink;
 pub mod stranger;

@@ -190,6 +190,11 @@ impl Node {
         Ok(found)
     }
 
+    /// Flips bit `bit` of byte `at` of its memory.
+    pub(super) fn alter(&mut self, at: usize, bit: u32) {
+        self.memory.alter(at, bit);
+    }
+
     /// Ends the process as `crash` says.
     pub fn stop(&mut self, crash: Crash, options: &Options) {
         self.up = None;

@@ -130,6 +130,8 @@ options! {
     stranger_ppm,
     /// Another process reads the region, by cut.
     read_ppm,
+    /// Times that a standby's memory is altered behind its back, one after the other, when the faults are over.
+    rots,
 }
 
 /// What a cycle writes, at most.
@@ -198,7 +200,14 @@ impl Options {
         o.drift_ppm = if r.chance(500_000) { r.range(0, 10_000) } else { 0 };
         o.draw_network(r);
         o.draw_nodes(r);
+        o.draw_rot(&mut Rng::fork(seed, "rot", 0));
         o
+    }
+
+    /// In one run of eight, if a lap of the slices is not much longer than the run.
+    fn draw_rot(&mut self, r: &mut Rng) {
+        let short = self.lines <= 100 && self.full_frames().div_ceil(self.send) <= 4;
+        self.rots = if r.chance(125_000) && short { r.range(1, 4) } else { 0 };
     }
 
     fn draw_network(&mut self, r: &mut Rng) {

@@ -60,6 +60,10 @@ stats! {
     overflows,
     /// Groups that all refused to lead and were started by an operator's word.
     operators,
+    /// Lines of standbys altered behind their backs.
+    altered,
+    /// Of these, found by the standby and repaired; the others were overwritten before.
+    repaired,
     /// Hash of the trace; of many runs, the sum.
     hash,
 }
@@ -135,7 +139,14 @@ fn drive(cluster: &mut Cluster) -> Check {
     cluster.calm()?;
     let until = cluster.now + cluster.longest_way() + 3 * cluster.expect.settle;
     cluster.run(until, IN_STEP)?;
-    cluster.in_step()
+    cluster.in_step()?;
+    for _ in 0..cluster.options.rots {
+        cluster.rot()?;
+        let until = cluster.now + 3 * cluster.expect.settle;
+        cluster.run(until, IN_STEP)?;
+        cluster.in_step()?;
+    }
+    Ok(())
 }
 
 thread_local!(static QUIET: Cell<bool> = const { Cell::new(false) });

@@ -109,6 +109,7 @@ impl Cluster {
             format!("node {} went to {cut} and said {heard:?}", place + 1)
         })?;
         self.stats.cuts += 1;
+        self.spoil(place, held);
         self.look_at(place)
     }
 

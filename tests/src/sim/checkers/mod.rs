@@ -11,6 +11,7 @@
 //! | [`accounting`] | every frame heard is counted once, under its outcome |
 //! | [`progress`] | a connected standby goes on exposing cuts, single losses notwithstanding |
 //! | [`convergence`] | after the faults there is one primary, and everybody is in step with it |
+//! | [`rot`] | what alters a standby's memory is found within the bound that the standby gives, and repaired |
 //! | [`repair`] | what a primary sends on account of standbys is bounded |
 
 pub mod accounting;
@@ -20,6 +21,7 @@ pub mod foreign;
 pub mod progress;
 pub mod reign;
 pub mod repair;
+pub mod rot;
 pub mod successor;
 pub mod torn;
 
