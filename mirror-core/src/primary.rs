@@ -123,10 +123,13 @@ impl Ring {
     /// `sequence` was the last one sent, at `now`.
     pub(crate) fn mark(&mut self, now: u64, sequence: u64) {
         let newest = self.marks.iter().map(|mark| mark.0).max().unwrap_or(0);
-        if now.saturating_sub(newest) > self.flight / (MARKS as u64 / 2)
-            && let Some(oldest) = self.marks.iter_mut().min_by_key(|mark| mark.0)
-        {
-            *oldest = (now, sequence);
+        let near = now.saturating_sub(newest) <= self.flight / (MARKS as u64 / 2);
+        let place = match near {
+            true => self.marks.iter_mut().max_by_key(|mark| mark.0),
+            false => self.marks.iter_mut().min_by_key(|mark| mark.0),
+        };
+        if let Some(place) = place {
+            *place = (if near { newest } else { now }, sequence);
         }
     }
 
