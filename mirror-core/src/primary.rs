@@ -81,7 +81,7 @@ pub struct Ring {
     /// The sequence of the last transmission of each frame, `frames` for each record.
     last: Box<[u64]>,
     frames: usize,
-    /// Where each frame of the last cycle begins.
+    /// Where each frame begins that was written, and where the last one ends; `frames + 1` for each record.
     cursors: Box<[Cursor]>,
     /// Frames that may still be sent again before the next commit.
     budget: u32,
@@ -112,12 +112,21 @@ impl Ring {
             sent: vec![Sent::default(); records].into_boxed_slice(),
             last: vec![0; records * frames].into_boxed_slice(),
             frames,
-            cursors: vec![Cursor::default(); frames + 1].into_boxed_slice(),
+            cursors: vec![Cursor::default(); records * (frames + 1)].into_boxed_slice(),
             budget: 0,
             send_budget: send_budget.max(1),
             flight,
             marks: [(0, 0); MARKS],
         }
+    }
+
+    /// The last sequences and the beginnings of the frames of a record's cycle.
+    fn frames_mut(&mut self, record: usize) -> (&mut [u64], &mut [Cursor]) {
+        let frames = self.frames;
+        (
+            &mut self.last[record * frames..][..frames],
+            &mut self.cursors[record * (frames + 1)..][..frames + 1],
+        )
     }
 
     /// `sequence` was the last one sent, at `now`.
@@ -224,19 +233,21 @@ impl Primary {
         ring.budget = LEAST_BUDGET.max(frames / 2);
         let most = if planted::is(Bug::BudgetIgnored) { u32::MAX } else { ring.send_budget };
         let mut sent = 0;
-        let last = ring.last_mut(region.map().record_of(cycle));
+        let (last, cursors) = ring.frames_mut(region.map().record_of(cycle));
         while sent < most
             && writer.at().0.index < frames
             && let Some(frame) = sink.lend()
         {
             let header = sender.header(self.epoch, now);
-            last[writer.at().0.index as usize] = header.sequence;
+            let (data, cursor) = writer.at();
+            (last[data.index as usize], cursors[data.index as usize]) = (header.sequence, cursor);
             let length = writer.next(&header, frame).unwrap_or(0);
             sink.push(length);
             sent += 1;
         }
         let (data, cursor) = writer.at();
         let left = frames - data.index;
+        cursors[data.index as usize] = cursor;
         ring.mark(now, sender.sequence());
         self.rest = (left > 0).then_some((data, cursor));
         self.bare = (left == 0).then_some(data);
@@ -305,11 +316,7 @@ impl Primary {
             return 0;
         }
         let source = region.recorded(data.cycle);
-        let mut cursor = Cursor::default();
-        for place in &mut ring.cursors[..=data.count as usize] {
-            *place = cursor;
-            cursor = cursor.after(source.runs, sink.frame_bytes());
-        }
+        let (_, cursors) = ring.frames_mut(region.map().record_of(data.cycle));
         let mut sent = 0;
         for group in 0..groups {
             let Some(frame) = sink.lend() else { break };
@@ -317,7 +324,7 @@ impl Primary {
             let data = DataHeader { index: group, ..data };
             let length = data.encode_parity(&header, frame, |sum| {
                 for index in parity::members(group, data.count) {
-                    let [from, to] = [0, 1].map(|next| ring.cursors[index as usize + next]);
+                    let [from, to] = [0, 1].map(|next| cursors[index as usize + next]);
                     from.add_body(source, from.lines_to(to), sum);
                 }
             });
@@ -345,22 +352,23 @@ impl Primary {
         if (epoch, data.cycle) != (self.epoch, want.cycle) && !planted::is(Bug::OtherCycleSent) {
             return 0;
         }
-        let frame_bytes = sink.frame_bytes();
-        let mut writer = CycleWriter::new(region.recorded(want.cycle), data, frame_bytes);
+        let source = region.recorded(want.cycle);
         let mut budget = ring.budget;
         let heard = seen.max(ring.arrived(now));
-        let last = ring.last_mut(record);
+        let (last, cursors) = ring.frames_mut(record);
         let mut sent = 0;
-        for index in 0..data.count {
+        for index in want.frames(data.count) {
             if budget == 0 && !planted::is(Bug::BudgetIgnored) {
                 break;
             }
+            // What has not left yet goes out in its turn.
             if !want.has(index) || last[index as usize] > heard {
-                writer.skip(frame_bytes);
                 continue;
             }
             let Some(frame) = sink.lend() else { break };
             let header = sender.header(self.epoch, now);
+            let data = DataHeader { index, ..data };
+            let mut writer = CycleWriter::resume(source, data, cursors[index as usize]);
             if let Some(length) = writer.next(&header, frame) {
                 sink.push(length);
             }

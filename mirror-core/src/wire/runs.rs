@@ -276,12 +276,6 @@ impl Cursor {
         Self { run, taken, line }
     }
 
-    /// Past as many lines as fit a frame of `frame_bytes`.
-    pub(crate) fn after(mut self, runs: &[Run], frame_bytes: usize) -> Self {
-        self.fill(runs, frame_bytes - RUNS, |_, _, _| {});
-        self
-    }
-
     /// How many lines lie between this and `later`.
     pub(crate) fn lines_to(self, later: Self) -> usize {
         later.line - self.line

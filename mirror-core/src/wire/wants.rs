@@ -24,6 +24,12 @@ pub struct Want {
 }
 
 impl Want {
+    /// The frames of a cycle of `count` among which those that are wanted lie.
+    #[must_use]
+    pub fn frames(&self, count: u32) -> core::ops::Range<u32> {
+        if self.all { 0..count } else { self.first.min(count)..self.first.saturating_add(64).min(count) }
+    }
+
     /// Whether frame `index` is wanted.
     #[must_use]
     pub fn has(&self, index: u32) -> bool {
