@@ -52,6 +52,9 @@ enum Command {
         /// Seed of every loss and every step.
         #[arg(long, value_name = "S", default_value_t = 1)]
         seed: u64,
+        /// In simulation without parity, and without lines of earlier cycles that ride along.
+        #[arg(long)]
+        plain: bool,
         /// Rounds on sockets, each of every weather over every pair [default: 7, quick: 3].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         rounds: Option<u32>,
@@ -208,11 +211,12 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             };
             out.give(&cycle::run(&settings)?)
         }
-        Command::Loss { only, simulated, seed, rounds, cycles, out } => {
+        Command::Loss { only, simulated, seed, plain, rounds, cycles, out } => {
             let simulated = simulated.unwrap_or(if out.quick { 1000 } else { 10_000 });
             let settings = loss::Settings {
                 simulated: if only == Some(LossPart::Sockets) { 0 } else { simulated },
                 seed,
+                plain,
                 rounds: if only == Some(LossPart::Simulation) { 0 } else { number(rounds, &out, 7, 3) },
                 cycles: number(cycles, &out, 1000, 300),
             };

@@ -34,6 +34,8 @@ pub struct Settings {
     pub simulated: u64,
     /// Seed of everything.
     pub seed: u64,
+    /// In simulation neither parity nor lines that ride along.
+    pub plain: bool,
     /// Rounds on sockets; 0: none.
     pub rounds: usize,
     /// Measured cycles of a slice on sockets.
@@ -55,6 +57,7 @@ pub fn run(settings: &Settings) -> Result<Report, crate::error::Error> {
     }
     how["simulated_cycles"] = json!(settings.simulated);
     how["seed"] = json!(settings.seed);
+    how["plain"] = json!(settings.plain);
     how["rounds"] = json!(settings.rounds);
     how["cycles_per_slice"] = json!(settings.cycles);
     how["simulation"] = json!({
@@ -82,7 +85,7 @@ fn simulate(settings: &Settings) -> Vec<Row> {
     let mut rows = Vec::new();
     for case in cases {
         bar.set_message(case.name());
-        rows.push(row(&case, &sim::run(&case, settings.simulated, settings.seed)));
+        rows.push(row(&case, &sim::run(&case, settings.simulated, settings.seed, !settings.plain)));
         bar.inc(1);
     }
     bar.finish_and_clear();

@@ -63,9 +63,9 @@ struct Side {
 }
 
 impl Side {
-    fn new(node: u8) -> Self {
+    fn new(node: u8, help: bool) -> Self {
         let region = OwnRegion::with_records(LINES * LINE, node, RECORDS);
-        let member = Member::new(settings(node), region.map(), 0);
+        let member = Member::new(settings(node, help), region.map(), 0);
         let out = Pipe::new(FRAME, LINES, LATENCY, Losses::new(&CALM, 0));
         Self { region, member, tracker: Marked::new(LINES), out }
     }
@@ -84,7 +84,7 @@ impl Side {
 }
 
 /// What `mirror::Node` gives its member, but for the silences: a standby that hears nothing for a while is no successor here.
-fn settings(node: u8) -> Settings {
+fn settings(node: u8, help: bool) -> Settings {
     let silence = if node == 1 { 10 * PERIOD } else { 1000 * PERIOD };
     let mut members = [0; MAX_MEMBERS];
     members[..2].copy_from_slice(&[1, 2]);
@@ -94,14 +94,16 @@ fn settings(node: u8) -> Settings {
         silence,
         patience: 2 * silence,
         nonce: 1,
+        parity: help,
+        repeats: help,
         ..Settings::usual(ids, layout(LINES * LINE), PERIOD, FRAME)
     }
 }
 
-/// Runs `cycles` cycles of `case`.
+/// Runs `cycles` cycles of `case`; without `help` there is neither parity nor do lines ride along.
 #[must_use]
-pub fn run(case: &Case, cycles: u64, seed: u64) -> Outcome {
-    Run::new(case, seed).run(case, cycles, seed)
+pub fn run(case: &Case, cycles: u64, seed: u64, help: bool) -> Outcome {
+    Run::new(case, seed, help).run(case, cycles, seed)
 }
 
 struct Run {
@@ -129,10 +131,10 @@ enum Event {
 }
 
 impl Run {
-    fn new(case: &Case, seed: u64) -> Self {
+    fn new(case: &Case, seed: u64, help: bool) -> Self {
         Self {
-            primary: Side::new(1),
-            standby: Side::new(2),
+            primary: Side::new(1, help),
+            standby: Side::new(2, help),
             model: Model::new(case, seed),
             now: 0,
             commit: PERIOD,
@@ -276,7 +278,7 @@ mod tests {
         for size in [Size::Lines(4), Size::Frames(1), Size::Frames(16), Size::Frames(256)] {
             for place in [Where::Random, Where::Hot] {
                 let case = Case { size, place, weather: CALM };
-                let outcome = run(&case, CYCLES, 3);
+                let outcome = run(&case, CYCLES, 3, true);
                 assert_eq!(
                     (outcome.cuts, outcome.ages.max(), outcome.longest_gap),
                     (CYCLES, 0, 1),
@@ -302,11 +304,11 @@ mod tests {
             let [down, up] = outcome.sent;
             (outcome.cuts, outcome.longest_gap, down.lost, down.frames(), up.frames(), outcome.ages.mean())
         };
-        let outcome = run(&case, CYCLES, 1);
+        let outcome = run(&case, CYCLES, 1, true);
         let [down, up] = outcome.sent;
         assert!(down.lost > 0 && down.repair.frames > 0 && up.status.frames > 0, "{:?}", told(&outcome));
         assert!(outcome.torn == 0 && outcome.cuts > CYCLES / 2, "{:?}", told(&outcome));
-        assert_eq!(told(&outcome), told(&run(&case, CYCLES, 1)));
-        assert_ne!(told(&outcome), told(&run(&case, CYCLES, 2)));
+        assert_eq!(told(&outcome), told(&run(&case, CYCLES, 1, true)));
+        assert_ne!(told(&outcome), told(&run(&case, CYCLES, 2, true)));
     }
 }
