@@ -14,7 +14,7 @@
 //! # Riding along
 //! A cycle that leaves room in its only frame carries the lines of the cycles before it too, as they stand now, and says so
 //! (`since`): who lost one of those needs nothing more. They become part of its record, so all that holds of a cycle's lines
-//! holds of them. The frame is [`REPEATS`] cycles deep at most: deeper would cost every standby time for losses in a row that
+//! holds of them. The frame is three cycles deep at most: deeper would cost every standby time for losses in a row that
 //! are too rare.
 //!
 //! # Sending again
@@ -22,7 +22,7 @@
 //! same record by the same rule. A frame whose last transmission is newer than the newest that the asker had heard when
 //! it wrote its status is on its way to it, and not sent again, unless that is longer ago than any way; so one answer serves
 //! all who ask, and a status that is repeated costs nothing. A record that has been taken by a later cycle is gone: who lacks its frames is swept
-//! ([`crate::sweep`]).
+//! (`crate::sweep`).
 
 use crate::extra::Extra;
 use crate::planted::{self, Bug};

@@ -11,7 +11,7 @@
 //!   records. A frame of a later cycle `d` means that `k + 1` can be healed no more, because the primary has as many records:
 //!   every line is lacked, what was filled is right as of `k`, and it goes on with cycle `d`, which leaves `R` cycles of time for
 //!   what may be lost next.
-//! - S5 Who lacks lines merges each cycle into its staging, and fills it by a sweep ([`crate::staging`] has the rule and its
+//! - S5 Who lacks lines merges each cycle into its staging, and fills it by a sweep (`crate::staging` has the rule and its
 //!   proof). When nothing is lacked, the staging is sealed as one cut and moved.
 //! - S6 A cycle with all its frames, after all cycles before it, is sealed and moved as one (see [`crate::region`]);
 //!   only then is it the cut. A cycle `(j, c]`, which carries all that changed after `j`, stands for all cycles after `j`.
