@@ -114,6 +114,16 @@ counters! {
     SecondNetworkMissing = "second_network_missing",
     /// Frames that it would not take.
     SecondNetworkRefused = "second_network_refused",
+    /// Frames of the observers' channel heard on the members' one, or the other way round.
+    Misplaced = "misplaced",
+    /// Frames taken off the observers' channel by a member.
+    WishesHeard = "wishes_heard",
+    /// Wishes of observers that were noted.
+    WishesTaken = "wishes_taken",
+    /// Frames on the observers' channel that are no wish, or one of another group, layout or reign.
+    WishesRefused = "wishes_refused",
+    /// Frames sent to observers.
+    FramesServed = "frames_served",
 }
 
 impl Counter {
@@ -134,6 +144,7 @@ impl Counter {
         Counter::Own,
         Counter::Late,
         Counter::Unfit,
+        Counter::Misplaced,
         Counter::DataTaken,
         Counter::StatusTaken,
         Counter::SweepTaken,
