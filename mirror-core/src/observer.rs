@@ -173,6 +173,12 @@ impl Observer {
         Some(region.committed()).filter(|held| held.cut != Cut::NONE && held.cut >= self.floor)
     }
 
+    /// Whether a primary of its layout was heard since it was made.
+    #[must_use]
+    pub fn met(&self) -> bool {
+        self.heard_at.is_some()
+    }
+
     /// How far it has come, if it lacks lines.
     #[must_use]
     pub fn progress(&self, now: u64) -> Option<Progress> {
