@@ -15,6 +15,7 @@
 //! | [`primary`], [`standby`] | a cycle out, a cycle in |
 //! | `sweep`, `staging` | whole parts of the region out, and in |
 //! | [`takeover`] | who leads; the only module that knows both |
+//! | [`observer`], `serve` | who only reads, and who fills it |
 //! | [`gate`] | what refuses old outputs at the actuator |
 //! | [`planted`] | bugs that the tests must catch; none in a plain build |
 #![no_std]
@@ -28,11 +29,13 @@ mod extra;
 pub mod gate;
 pub mod layout;
 pub mod line;
+pub mod observer;
 pub mod parity;
 pub mod planted;
 pub mod primary;
 pub mod region;
 pub mod scrub;
+mod serve;
 pub mod sink;
 mod staging;
 pub mod standby;
@@ -45,6 +48,7 @@ pub use cut::{Cut, Epoch};
 pub use gate::{Gate, Token};
 pub use layout::Layout;
 pub use line::{LINE, Run};
+pub use observer::Observer;
 pub use region::Region;
 pub use sink::FrameSink;
 pub use takeover::Member;

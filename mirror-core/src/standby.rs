@@ -36,6 +36,7 @@ use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, MAX_RECORDS, Phase};
 use crate::scrub::{Difference, Proof, Scrub};
 use crate::staging::Staging;
+use crate::sweep::Reign;
 use crate::wire::{
     Cursor, DataHeader, Header, MAX_WANTS, Runs, Slice, SweepHeader, SweepWant, SyncState, Want, Wants,
     body_bytes, most_frames,
@@ -283,13 +284,7 @@ impl Standby {
         }
         if cycle >= self.next + self.records as u64 {
             region.count(Counter::Gaps, 1); // S4
-            let (floor, start) = (self.next - 1, cycle - 1);
-            if self.whole {
-                self.staging.lack_all(start, |_| floor);
-            } else {
-                self.staging.restart(start, if planted::is(Bug::HoleForgotten) { start } else { floor });
-            }
-            self.lacks_lines(start, now);
+            self.give_up(cycle - 1, now);
         }
         if self.newest > self.next {
             let since = *self.behind_at.get_or_insert(now);
@@ -427,6 +422,31 @@ impl Standby {
         }
         region.count(Counter::SweepTaken, 1);
         self.advance(region, now)
+    }
+
+    /// What is missing up to cycle `start` will not come: every line is lacked, and it goes on after `start`.
+    fn give_up(&mut self, start: u64, now: u64) {
+        let floor = self.next - 1;
+        if self.whole {
+            self.staging.lack_all(start, |_| floor);
+        } else {
+            self.staging.restart(start, if planted::is(Bug::HoleForgotten) { start } else { floor });
+        }
+        self.lacks_lines(start, now);
+    }
+
+    /// The same as S4 for an observer, who cannot have single frames sent again: everything up to the last cycle that
+    /// lacks frames is given up ([`wants`](Self::wants) says which do), and what follows is merged.
+    pub(crate) fn fall_behind(&mut self, region: &mut Region, now: u64, pause: u64) -> Took {
+        let Some(hole) = self.wanted(now, pause, u64::MAX).last() else { return Took::Nothing };
+        region.count(Counter::Gaps, 1);
+        self.give_up(hole.cycle, now);
+        self.advance(region, now)
+    }
+
+    /// The reign followed, with the next cycle to take.
+    pub(crate) fn reign(&self) -> Option<(Reign, u64)> {
+        self.follows.then_some((Reign { epoch: self.epoch, base: self.base }, self.next))
     }
 
     /// The record that the frame's cycle is staged in, if it may be.

@@ -11,7 +11,7 @@
 use crate::line::LINE;
 use crate::region::Counter;
 use crate::takeover::MAX_MEMBERS;
-use crate::wire::{Sender, SweepHeader, SweepWant, SweepWriter};
+use crate::wire::{FrameKind, Header, Sender, SweepHeader, SweepWant, SweepWriter};
 use crate::{Cut, Epoch, FrameSink, Region};
 
 /// Most lines that one chunk covers: bounds the search for changed ones.
@@ -75,27 +75,11 @@ impl Sweep {
                 break;
             };
             let Some(frame) = sink.lend() else { break };
-            let mut writer = SweepWriter::new(frame);
-            let mut line = first;
-            // On beyond what is wanted here, while there is room: the next part that is may be near.
-            while line < lines.min(first + SEARCH) {
-                let at = line as usize;
-                if region.stamp(at) > since && !writer.push(at as u32, &region.image()[at * LINE..][..LINE]) {
-                    break;
-                }
-                line += 1;
-            }
-            let sweep = SweepHeader {
-                base: reign.base,
-                cycle: committed.cut.cycle,
-                plant: committed.plant,
-                since,
-                first: first as u32,
-                lines: (line - first) as u32,
-            };
-            let length = writer.finish(&sender.header(reign.epoch, now), &sweep);
+            let header = sender.header(reign.epoch, now);
+            let (length, end) =
+                write_chunk(region, reign.base, (first, since), (FrameKind::Sweep, &header), frame);
             sink.push(length);
-            self.cursor = line;
+            self.cursor = end;
             sent += 1;
         }
         region.count(Counter::FramesSent, sent.into());
@@ -112,4 +96,35 @@ impl Sweep {
         });
         ranges.filter(|(start, end)| start < end).map(|(start, _)| start).min()
     }
+}
+
+/// Writes the chunk of the committed image that begins at line `first`, of what has changed since cycle `since`. Gives the
+/// frame's length, and the line after the chunk.
+pub(crate) fn write_chunk(
+    region: &Region,
+    base: Cut,
+    (first, since): (u64, u64),
+    (kind, header): (FrameKind, &Header),
+    frame: &mut [u8],
+) -> (usize, u64) {
+    let (committed, lines) = (region.committed(), region.map().lines as u64);
+    let mut writer = SweepWriter::new(frame);
+    let mut line = first;
+    // On beyond what is wanted here, while there is room: the next part that is may be near.
+    while line < lines.min(first + SEARCH) {
+        let at = line as usize;
+        if region.stamp(at) > since && !writer.push(at as u32, &region.image()[at * LINE..][..LINE]) {
+            break;
+        }
+        line += 1;
+    }
+    let sweep = SweepHeader {
+        base,
+        cycle: committed.cut.cycle,
+        plant: committed.plant,
+        since,
+        first: first as u32,
+        lines: (line - first) as u32,
+    };
+    (writer.finish(kind, header, &sweep), line)
 }

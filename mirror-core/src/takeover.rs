@@ -23,6 +23,7 @@ use crate::planted::{self, Bug};
 use crate::primary::{Primary, Published, Ring};
 use crate::region::{Counter, EventKind, Map};
 use crate::scrub::{Difference, Proof};
+use crate::serve::Service;
 use crate::standby::{MaxAge, Progress, Standby, Took};
 use crate::sweep::{Reign, Sweep};
 use crate::wire::{Frame, Ids, MAX_WANTS, Sender, Status, SweepWant, SyncState, Want, Wants};
@@ -66,6 +67,10 @@ pub struct Settings {
     pub frame_bytes: usize,
     /// An operator's word: begin from nothing, although not all members have told that they hold nothing (T6).
     pub begin_alone: bool,
+    /// Most frames that are sent to observers in the time of `sweep_every`.
+    pub serve_budget: u32,
+    /// As a group's only member, this node serves observers while it leads, which nobody else could.
+    pub serve_alone: bool,
     /// A number that no earlier incarnation of this node used (24 bits count).
     pub nonce: u32,
 }
@@ -92,6 +97,8 @@ impl Settings {
             period,
             frame_bytes,
             begin_alone: false,
+            serve_budget: 16,
+            serve_alone: false,
             nonce: 0,
         }
     }
@@ -195,6 +202,7 @@ pub struct Member {
     /// What each member asked for last, in order of rank, until it is answered.
     asked: [Asked; MAX_MEMBERS],
     sweep: Sweep,
+    service: Service,
     /// The last primary heard, or this node.
     leader: u8,
     /// When a primary was last heard, or this node last began to listen.
@@ -239,6 +247,7 @@ impl Member {
             ),
             asked: [Asked::default(); MAX_MEMBERS],
             sweep: Sweep::new(),
+            service: Service::new(ids),
             leader: 0,
             heard_at: now,
             listened_at: now,
@@ -313,6 +322,10 @@ impl Member {
             region.count(Counter::RejectGroup, 1);
             return Heard::Nothing;
         }
+        if matches!(frame, Frame::Refill(..) | Frame::Wish(..)) {
+            region.count(Counter::Misplaced, 1); // a member is filled by its primary alone
+            return Heard::Nothing;
+        }
         if header.ids.node == self.settings.ids.node {
             let own =
                 self.primary.is_some_and(|p| p.epoch() == header.epoch) || matches!(frame, Frame::Status(..));
@@ -324,7 +337,7 @@ impl Member {
             return self.foreign_layout(region, &frame, now);
         }
         if let Frame::Status(header, status) = &frame {
-            self.asks(region, header.ids.node, status);
+            self.asks(region, header.ids.node, status, now);
             if !self.met && status.may_lead && status.held > region.cut() {
                 self.heard_at = now; // T5
             }
@@ -337,6 +350,7 @@ impl Member {
                 region.count(Counter::StatusTaken, 1);
                 Heard::Nothing
             }
+            Frame::Refill(..) | Frame::Wish(..) => Heard::Nothing,
             Frame::Data(header, ..) | Frame::Sweep(header, ..) | Frame::Parity(header, ..)
                 if header.epoch < region.epoch_seen() && !planted::is(Bug::StaleTaken) =>
             {
@@ -370,11 +384,12 @@ impl Member {
     }
 
     /// Notes what a member lacks. Only its newest status counts.
-    fn asks(&mut self, region: &Region, node: u8, status: &Status) {
+    fn asks(&mut self, region: &Region, node: u8, status: &Status, now: u64) {
         // Who is no member has nobody to answer to it: its repairs come from what is sent to members.
         let rank = self.settings.members.iter().position(|&id| id == node);
         if let Some(rank) = rank {
             self.blank[rank] = status.held == Cut::NONE; // T6
+            self.service.told(rank, status.state == SyncState::Hot, now);
         }
         let (Some(_), Some(rank)) = (&self.primary, rank) else { return };
         if status.wants[0].cycle != 0 {
@@ -422,8 +437,53 @@ impl Member {
         wait
     }
 
+    /// The reign that this node serves observers of, if it is the one to do so ([`crate::serve`] has the rule).
+    fn served(&self, now: u64) -> Option<Reign> {
+        let Settings { members, ids, status_every, serve_alone, .. } = &self.settings;
+        if let Some(primary) = &self.primary {
+            let alone = members.iter().all(|&id| id == 0 || id == ids.node);
+            return (alone && *serve_alone).then(|| Reign { epoch: primary.epoch(), base: primary.base() });
+        }
+        let rank = members.iter().position(|id| *id == ids.node)?;
+        let serves =
+            self.state() == SyncState::Hot && !self.service.another_serves(rank, now, 3 * status_every);
+        serves.then(|| self.standby.reign()).flatten().map(|(reign, _)| reign)
+    }
+
+    /// Whether the observers' channel need be read at all: not by who leads a group of several.
+    #[must_use]
+    pub fn may_serve(&self) -> bool {
+        !self.leads() || self.settings.serve_alone
+    }
+
+    /// Takes one frame of the observers' channel. Any bytes may come. The caller bounds how many it takes between two looks at
+    /// the members' channel.
+    pub fn hear_observer(&mut self, region: &Region, bytes: &[u8], now: u64) {
+        region.count(Counter::WishesHeard, 1);
+        let Some(reign) = self.served(now) else { return };
+        let ids = Ids { layout: self.settings.layout.hash, node: 0, ..self.settings.ids };
+        match Frame::decode(bytes, region.map().lines) {
+            Ok(Frame::Wish(header, wish)) if header.ids == ids => {
+                self.service.hear(region, reign, (&header, &wish), now, 4 * self.settings.period);
+            }
+            _ => region.count(Counter::WishesRefused, 1),
+        }
+    }
+
+    /// Sends observers what they lack, as far as the budget lasts, if it is this node's to do so. Says whether frames wait to
+    /// be flushed. `sink` is the observers' channel.
+    pub fn serve(&mut self, region: &Region, now: u64, sink: &mut dyn FrameSink) -> bool {
+        let Some(reign) = self.served(now) else {
+            self.service.rest();
+            return false;
+        };
+        let budget = (self.settings.serve_budget, self.settings.period);
+        self.service.send(region, reign, budget, now, sink) > 0
+    }
+
     fn foreign_layout(&mut self, region: &Region, frame: &Frame<'_>, now: u64) -> Heard {
         match frame {
+            Frame::Refill(..) | Frame::Wish(..) => Heard::Nothing,
             Frame::Data(..) | Frame::Sweep(..) | Frame::Parity(..) => {
                 if !self.met {
                     // T5: somebody leads this group, if not in a way that this node can follow.

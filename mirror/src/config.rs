@@ -69,6 +69,27 @@ pub struct Config {
     /// members (default: none). In a file: `[link.second]`, where all but address and interface are as in `[link]` unless
     /// said otherwise. `frame_bytes` and `wait` are the same as the first's.
     pub second_link: Option<LinkConfig>,
+    /// Observers are served: any number of them, which are in nobody's list of members and only read ([`crate::Observer`]).
+    /// The same on all members (default: not). In a file: `[observers]`.
+    pub observers: Option<ObserversConfig>,
+}
+
+/// How observers are served, by hot standbys and on a channel of its own, that a primary does not listen to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObserversConfig {
+    /// Multicast address and port of that channel; `None` (default): those of `link`, with the port after it.
+    pub address: Option<SocketAddr>,
+    /// Most frames that are sent to observers in a period, 1 to 100,000 (default 16).
+    pub frames: u32,
+    /// As its group's only member, this node serves observers while it leads, in the time of its own cycle (default false:
+    /// it takes no notice of them, and they say that nobody serves).
+    pub serve_alone: bool,
+}
+
+impl Default for ObserversConfig {
+    fn default() -> Self {
+        Self { address: None, frames: 16, serve_alone: false }
+    }
 }
 
 /// How changes are found.
@@ -138,6 +159,7 @@ impl Config {
                 receive_buffer: None,
             },
             second_link: None,
+            observers: None,
         }
     }
 
@@ -146,14 +168,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] names file, key, value and remedy.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let path = path.as_ref();
-        let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|e| ConfigError {
-            file: file.clone(),
-            key: "(the file)".into(),
-            value: e.to_string(),
-            remedy: "name a file that exists and can be read".into(),
-        })?;
+        let (text, file) = read(path.as_ref())?;
         Self::parse(&text, &file)
     }
 
@@ -162,29 +177,18 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let at = |key: String, value: String, remedy: String| ConfigError {
-            file: file.into(),
-            key,
-            value,
-            remedy,
-        };
-        let table = toml::Deserializer::parse(text).map_err(|e| {
-            at(place_in(text, e.span()), first_line(e.message()), "mend the TOML syntax there".into())
-        })?;
-        let read: File = serde_path_to_error::deserialize(table).map_err(|e| {
-            let (key, inner) = (e.path().to_string(), e.into_inner());
-            let value = inner.span().and_then(|s| text.get(s)).unwrap_or("").trim().to_string();
-            let message = first_line(inner.message());
-            if let Some(missing) = message.strip_prefix("missing field `") {
-                let missing = missing.trim_end_matches('`');
-                let key = if key == "." { missing.into() } else { format!("{key}.{missing}") };
-                return at(key, "(missing)".into(), "add it: it has no default".into());
-            }
-            at(key, value, remedy(message))
-        })?;
-        let config = read.into_config().map_err(|bad| at(bad.key.into(), bad.value, bad.remedy))?;
-        config.check().map_err(|bad| at(bad.key.into(), bad.value, bad.remedy))?;
+        let read: File = deserialize(text, file)?;
+        let config = read.into_config().map_err(|bad| bad.in_file(file))?;
+        config.check().map_err(|bad| bad.in_file(file))?;
         Ok(config)
+    }
+
+    /// Where the observers' channel is, of a node that has one.
+    pub(crate) fn observers_address(&self) -> Option<SocketAddr> {
+        let observers = self.observers.as_ref()?;
+        let mut beside = self.link.address;
+        beside.set_port(beside.port().saturating_add(1));
+        Some(observers.address.unwrap_or(beside))
     }
 
     /// Checks every range.
@@ -239,6 +243,21 @@ impl Config {
         if !self.link.address.ip().is_multicast() {
             return bad("link.address", &self.link.address.to_string(), multicast);
         }
+        if let Some(observers) = &self.observers {
+            within("observers.frames", observers.frames as u64, 1, 100_000)?;
+            let address = self.observers_address().unwrap_or(self.link.address);
+            if !address.ip().is_multicast() {
+                return bad("observers.address", &address.to_string(), multicast);
+            }
+            if address == self.link.address {
+                let remedy = "give the observers' channel an address or a port of its own";
+                return bad("observers.address", &address.to_string(), remedy);
+            }
+            if observers.serve_alone && self.members.len() > 1 {
+                let remedy = "leave it out: where there are standbys, these serve observers";
+                return bad("observers.serve_alone", "true", remedy);
+            }
+        }
         let Some(second) = &self.second_link else { return Ok(()) };
         within("link.second.ttl", second.ttl as u64, 0, 255)?;
         if !second.address.ip().is_multicast() {
@@ -287,6 +306,47 @@ pub struct BadValue {
     pub remedy: String,
 }
 
+impl BadValue {
+    pub(crate) fn in_file(self, file: &str) -> ConfigError {
+        let Self { key, value, remedy } = self;
+        ConfigError { file: file.into(), key: key.into(), value, remedy }
+    }
+}
+
+/// The text of a file, and what errors call it.
+pub(crate) fn read(path: &Path) -> Result<(String, String), ConfigError> {
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((text, file)),
+        Err(e) => Err(ConfigError {
+            file,
+            key: "(the file)".into(),
+            value: e.to_string(),
+            remedy: "name a file that exists and can be read".into(),
+        }),
+    }
+}
+
+/// The tables of TOML text.
+pub(crate) fn deserialize<F: serde::de::DeserializeOwned>(text: &str, file: &str) -> Result<F, ConfigError> {
+    let at =
+        |key: String, value: String, remedy: String| ConfigError { file: file.into(), key, value, remedy };
+    let table = toml::Deserializer::parse(text).map_err(|e| {
+        at(place_in(text, e.span()), first_line(e.message()), "mend the TOML syntax there".into())
+    })?;
+    serde_path_to_error::deserialize(table).map_err(|e| {
+        let (key, inner) = (e.path().to_string(), e.into_inner());
+        let value = inner.span().and_then(|s| text.get(s)).unwrap_or("").trim().to_string();
+        let message = first_line(inner.message());
+        if let Some(missing) = message.strip_prefix("missing field `") {
+            let missing = missing.trim_end_matches('`');
+            let key = if key == "." { missing.into() } else { format!("{key}.{missing}") };
+            return at(key, "(missing)".into(), "add it: it has no default".into());
+        }
+        at(key, value, remedy(message))
+    })
+}
+
 /// What the deserializer says, with what to do where that does not follow from it.
 fn remedy(message: String) -> String {
     let hints = [
@@ -324,6 +384,15 @@ struct File {
     #[serde(default)]
     track: TrackTable,
     link: LinkTable,
+    observers: Option<ObserversTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObserversTable {
+    address: Option<SocketAddr>,
+    frames: Option<u32>,
+    serve_alone: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -336,18 +405,55 @@ struct NodeTable {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct GroupTable {
-    name: String,
+pub(crate) struct GroupTable {
+    pub(crate) name: String,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct RegionTable {
-    layout: Option<String>,
+pub(crate) struct RegionTable {
+    pub(crate) layout: Option<String>,
     kind: Option<Kind>,
     name: Option<String>,
     path: Option<PathBuf>,
     mode: Option<String>,
+}
+
+impl RegionTable {
+    /// Nothing is said of where it is.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        self.kind.is_none() && self.name.is_none() && self.path.is_none()
+    }
+
+    pub(crate) fn mode(&self, usual: u32) -> Result<u32, BadValue> {
+        let Some(text) = &self.mode else { return Ok(usual) };
+        u32::from_str_radix(text.trim_start_matches("0o"), 8).map_err(|_| BadValue {
+            key: "region.mode",
+            value: text.clone(),
+            remedy: "give octal digits in quotes, such as \"0600\"".into(),
+        })
+    }
+
+    /// `usual`: its name, if it is named and the file does not say how.
+    pub(crate) fn place(self, usual: String) -> Result<Place, BadValue> {
+        let bad = |key, value: String, remedy: &str| Err(BadValue { key, value, remedy: remedy.into() });
+        match (self.kind, self.name, self.path) {
+            (Some(Kind::File), None, None) => {
+                bad("region.path", String::new(), "a region in a file needs its path")
+            }
+            (None | Some(Kind::File), None, Some(path)) => Ok(Place::File(path)),
+            (Some(Kind::Memfd), None, None) => Ok(Place::Anonymous),
+            (None | Some(Kind::Named), name, None) => Ok(Place::Named(name.unwrap_or(usual))),
+            // What would have no effect is a mistake.
+            (Some(Kind::Named | Kind::Memfd), _, Some(path)) | (None, Some(_), Some(path)) => {
+                let remedy = "leave it out, or set region.kind to \"file\" and leave out region.name";
+                bad("region.path", path.display().to_string(), remedy)
+            }
+            (Some(Kind::Memfd | Kind::File), Some(name), _) => {
+                bad("region.name", name, "leave it out, or set region.kind to \"named\"")
+            }
+        }
+    }
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -384,9 +490,9 @@ struct TrackTable {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LinkTable {
-    address: SocketAddr,
-    interface: String,
+pub(crate) struct LinkTable {
+    pub(crate) address: SocketAddr,
+    pub(crate) interface: String,
     ttl: Option<u32>,
     loopback: Option<bool>,
     frame_bytes: Option<usize>,
@@ -396,6 +502,19 @@ struct LinkTable {
 }
 
 impl LinkTable {
+    /// The first network, and the second, if there is one.
+    pub(crate) fn networks(&self, base: &LinkConfig) -> Result<(LinkConfig, Option<LinkConfig>), BadValue> {
+        let first = self.over(base);
+        let second = match &self.second {
+            Some(second) if second.second.is_some() => {
+                let (key, remedy) = ("link.second.second", "leave it out: there are at most two networks");
+                return Err(BadValue { key, value: String::new(), remedy: remedy.into() });
+            }
+            second => second.as_ref().map(|second| second.over(&first)),
+        };
+        Ok((first, second))
+    }
+
     /// What it does not say is as in `base`.
     fn over(&self, base: &LinkConfig) -> LinkConfig {
         LinkConfig {
@@ -425,50 +544,16 @@ enum Wait {
 
 impl File {
     fn into_config(self) -> Result<Config, BadValue> {
-        let Self { node, group, region, cycle, track, link } = self;
+        let Self { node, group, region, cycle, track, link, observers } = self;
         let base = Config::new(&group.name, node.id, link.address, &link.interface);
-        let mode = match &region.mode {
-            None => base.mode,
-            Some(text) => u32::from_str_radix(text.trim_start_matches("0o"), 8).map_err(|_| BadValue {
-                key: "region.mode",
-                value: text.clone(),
-                remedy: "give octal digits in quotes, such as \"0600\"".into(),
-            })?,
-        };
-        let bad = |key, value: String, remedy: &str| Err(BadValue { key, value, remedy: remedy.into() });
-        let place = match (region.kind, region.name, region.path) {
-            (Some(Kind::File), None, None) => {
-                return bad("region.path", String::new(), "a region in a file needs its path");
-            }
-            (None | Some(Kind::File), None, Some(path)) => Place::File(path),
-            (Some(Kind::Memfd), None, None) => Place::Anonymous,
-            (None | Some(Kind::Named), name, None) => {
-                Place::Named(name.unwrap_or(format!("{}-{}", base.group, base.node)))
-            }
-            // What would have no effect is a mistake.
-            (Some(Kind::Named | Kind::Memfd), _, Some(path)) | (None, Some(_), Some(path)) => {
-                let remedy = "leave it out, or set region.kind to \"file\" and leave out region.name";
-                return bad("region.path", path.display().to_string(), remedy);
-            }
-            (Some(Kind::Memfd | Kind::File), Some(name), _) => {
-                return bad("region.name", name, "leave it out, or set region.kind to \"named\"");
-            }
-        };
-        let first = link.over(&base.link);
-        let second_link = match &link.second {
-            Some(second) if second.second.is_some() => {
-                return bad(
-                    "link.second.second",
-                    String::new(),
-                    "leave it out: there are at most two networks",
-                );
-            }
-            second => second.as_ref().map(|second| second.over(&first)),
-        };
+        let mode = region.mode(base.mode)?;
+        let layout = region.layout.clone().unwrap_or_default();
+        let place = region.place(format!("{}-{}", base.group, base.node))?;
+        let (first, second_link) = link.networks(&base.link)?;
         Ok(Config {
             members: node.members,
             begin_alone: node.begin_alone.unwrap_or(base.begin_alone),
-            layout: region.layout.unwrap_or_default(),
+            layout,
             place,
             mode,
             period_us: cycle.period_us.unwrap_or(base.period_us),
@@ -486,6 +571,14 @@ impl File {
             track: track.kind,
             link: first,
             second_link,
+            observers: observers.map(|table| {
+                let usual = ObserversConfig::default();
+                ObserversConfig {
+                    address: table.address,
+                    frames: table.frames.unwrap_or(usual.frames),
+                    serve_alone: table.serve_alone.unwrap_or(usual.serve_alone),
+                }
+            }),
             group: base.group,
             node: base.node,
         })

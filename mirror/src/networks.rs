@@ -9,11 +9,14 @@ use mirror_core::region::{Counter, EventKind};
 use mirror_core::wire::own_node_offset;
 use mirror_core::{Region, checksum};
 use mirror_transport::twin::{Twin, TwinConfig};
-use mirror_transport::udp::{self, NodeFilter, UdpConfig, UdpLink, receive_buffer_for};
+use mirror_transport::udp::{self, NodeFilter, Offload, UdpConfig, UdpLink, receive_buffer_for};
 use mirror_transport::{Link, LinkStats, Nanos};
+use std::net::SocketAddr;
 
 /// Most that is asked for as receive buffer unless the configuration says more.
 const MOST_RECEIVE_BUFFER: usize = 64 << 20;
+/// Receive buffer of the observers' channel.
+const OBSERVERS_BUFFER: usize = 512 << 10;
 
 /// The link that `config` describes for a state of `region_bytes`, with what is not as it was asked for.
 pub(crate) fn open(config: &Config, region_bytes: usize) -> Result<(Box<dyn Link>, Vec<String>), OpenError> {
@@ -48,6 +51,24 @@ pub(crate) fn open(config: &Config, region_bytes: usize) -> Result<(Box<dyn Link
         silence: silence.max(3 * STATUS_EVERY),
     };
     Ok((Box::new(Twin::new(Box::new(first), Box::new(second), &twin)?), warnings))
+}
+
+/// The observers' channel of a group: on the first network, beside the members' own. One datagram is one frame there, so that
+/// what is read at once is bounded; and there is little room: what waits is soon old.
+pub(crate) fn open_observers(
+    config: &Config,
+    address: SocketAddr,
+) -> Result<(Box<dyn Link>, Vec<String>), OpenError> {
+    let mut udp = udp_config(&config.link, config, 0);
+    (udp.group, udp.receive_buffer, udp.offload) = (address, OBSERVERS_BUFFER, Offload::Off);
+    let link = UdpLink::open(&udp).map_err(|source| OpenError::Network {
+        network: "observers'",
+        table: "observers",
+        source,
+    })?;
+    let warnings =
+        link.warnings().iter().map(|warning| format!("the observers' channel: {warning}")).collect();
+    Ok((Box::new(link), warnings))
 }
 
 fn udp_config(link: &LinkConfig, config: &Config, region_bytes: usize) -> UdpConfig {

@@ -28,12 +28,14 @@ const LISTEN: usize = 256;
 
 /// Most times that so many are dropped when a node opens.
 const BACKLOG: usize = 4096;
+/// Most frames taken off the observers' channel at once. Each costs a few microseconds at most.
+const LISTEN_OBSERVERS: usize = 8;
 
 /// How often members say what they hold and want.
 pub(crate) const STATUS_EVERY: Nanos = 100_000_000;
 
 /// Shortest pause after which frames of a cycle are taken for lost: longer than a burst takes to arrive.
-const LEAST_PAUSE: Nanos = 50_000;
+pub(crate) const LEAST_PAUSE: Nanos = 50_000;
 
 /// One member of a group whose state is a `T`.
 ///
@@ -44,6 +46,7 @@ pub struct Node<T: Pod> {
     pub(crate) tracker: Box<dyn Tracker>,
     member: Member,
     link: Box<dyn Link>,
+    observers: Option<Observers>,
     segment: Segment,
     pacer: Pacer,
     settings: LoopSettings,
@@ -60,6 +63,15 @@ pub struct Node<T: Pod> {
     warnings: Vec<String>,
     layout: Layout,
     _state: PhantomData<T>,
+}
+
+/// The observers' channel.
+struct Observers {
+    link: Box<dyn Link>,
+    /// When it was last read.
+    at: Nanos,
+    /// The least time between two readings.
+    every: Nanos,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +97,9 @@ impl<T: Pod> Node<T> {
     pub fn open(config: &Config) -> Result<Self, OpenError> {
         config.check()?;
         let (link, warnings) = networks::open(config, size_of::<T>())?;
-        let mut node = Self::open_on(config, link)?;
+        let observers = config.observers_address().map(|address| networks::open_observers(config, address));
+        let (observers, more) = observers.transpose()?.unzip();
+        let mut node = Self::open_with(config, link, observers)?;
         // Mapping and locking the memory took a while. What came meanwhile is history: to go through it first would only
         // delay the join.
         for _ in 0..BACKLOG {
@@ -93,41 +107,34 @@ impl<T: Pod> Node<T> {
                 break;
             }
         }
-        node.warnings.extend(warnings);
+        node.warnings.extend(warnings.into_iter().chain(more.into_iter().flatten()));
         Ok(node)
     }
 
-    /// Opens a node on a link of the caller's; `config.link` is not used.
+    /// Opens a node on a link of the caller's; `config.link` is not used, and no observers are served.
     ///
     /// # Errors
     /// As [`Node::open`].
     pub fn open_on(config: &Config, link: Box<dyn Link>) -> Result<Self, OpenError> {
+        Self::open_with(config, link, None)
+    }
+
+    /// As [`open_on`](Self::open_on), with a link for the observers' channel, if observers are to be served.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub fn open_with(
+        config: &Config,
+        link: Box<dyn Link>,
+        observers: Option<Box<dyn Link>>,
+    ) -> Result<Self, OpenError> {
         config.check()?;
-        if align_of::<T>() > PAGE {
-            return Err(OpenError::Alignment { align: align_of::<T>(), page: PAGE });
+        for link in observers.iter().chain([&link]) {
+            fits(&**link)?;
         }
-        if !(MIN_FRAME..=MAX_FRAME).contains(&link.frame_bytes()) {
-            return Err(OpenError::Frame { got: link.frame_bytes(), least: MIN_FRAME, most: MAX_FRAME });
-        }
-        let records = config.records.map_or(Map::usual_records(size_of::<T>()), |n| n as usize);
-        let map = Map::new(size_of::<T>(), records)?;
-        let label = if config.layout.is_empty() { short_type_name::<T>() } else { &config.layout };
-        let layout = Layout::new(label, size_of::<T>());
+        let Held { mut region, segment, map, layout, found } = hold::<T>(config)?;
         let ids =
             Ids { group: checksum::of(config.group.as_bytes()), layout: layout.hash, node: config.node };
-        let who = Identity {
-            layout,
-            group: ids.group,
-            node: config.node,
-            process: std::process::id(),
-            boot: clock::boot(),
-        };
-        let segment = Segment::own(&config.place, map.total, config.mode)?;
-        // SAFETY: the segment's lock makes this process the only owner; `region` is dropped before `segment` (order of
-        // the fields) and nothing else refers to the mapping; new segments are zero.
-        let attached = unsafe { Region::attach(segment.base(), segment.bytes(), map, &who) };
-        let at_place = |source: AttachError| OpenError::Region { place: config.place.clone(), source };
-        let (mut region, found) = attached.map_err(at_place)?;
         let tracker: Box<dyn Tracker> = match config.track {
             Track::Diff => Box::new(Diff::new()),
             Track::Marked => Box::new(Marked::new(map.lines)),
@@ -157,6 +164,8 @@ impl<T: Pod> Node<T> {
             period,
             frame_bytes: link.frame_bytes(),
             begin_alone: config.begin_alone,
+            serve_budget: config.observers.as_ref().map_or(0, |observers| observers.frames),
+            serve_alone: config.observers.as_ref().is_some_and(|observers| observers.serve_alone),
             nonce: nonce()?,
         };
         let member = Member::new(settings, &map, now);
@@ -175,6 +184,7 @@ impl<T: Pod> Node<T> {
             tracker,
             member,
             link,
+            observers: observers.map(|link| Observers { link, at: now, every: settings.pause }),
             segment,
             pacer: Pacer::new(period),
             settings: LoopSettings {
@@ -212,7 +222,7 @@ impl<T: Pod> Node<T> {
         loop {
             match self.look()? {
                 Next::Lead(cycle) => return Ok(Turn::Lead(self.lead(cycle))),
-                Next::Follow(info) => return Ok(Turn::Follow(View::new(self, info))),
+                Next::Follow(info) => return Ok(Turn::Follow(View::new(self.image(), info))),
                 Next::Nothing { now, more } => {
                     if now >= deadline {
                         return Ok(Turn::Wait(self.why()));
@@ -232,7 +242,7 @@ impl<T: Pod> Node<T> {
     pub fn try_begin(&mut self) -> Result<Option<Turn<'_, T>>, LoopError> {
         Ok(match self.look()? {
             Next::Lead(cycle) => Some(Turn::Lead(self.lead(cycle))),
-            Next::Follow(info) => Some(Turn::Follow(View::new(self, info))),
+            Next::Follow(info) => Some(Turn::Follow(View::new(self.image(), info))),
             Next::Nothing { .. } => None,
         })
     }
@@ -249,6 +259,7 @@ impl<T: Pod> Node<T> {
         if self.member.answer(&self.region, now, &mut *self.link) || said {
             self.link.flush();
         }
+        self.serve(now);
         let after_stall = drained && self.member.was_stalled();
         if after_stall || now - self.stats_at >= STATUS_EVERY {
             self.stats_at = now;
@@ -269,6 +280,19 @@ impl<T: Pod> Node<T> {
             return Ok(Next::Follow(info));
         }
         Ok(Next::Nothing { now, more: !drained })
+    }
+
+    /// Hears what observers lack and sends it, if that is this node's to do: a bounded part of both, now and then.
+    fn serve(&mut self, now: Nanos) {
+        let Self { observers: Some(observers), member, region, .. } = self else { return };
+        if now.saturating_sub(observers.at) < observers.every || !member.may_serve() {
+            return;
+        }
+        observers.at = now;
+        observers.link.receive(LISTEN_OBSERVERS, &mut |frame| member.hear_observer(region, frame, now));
+        if member.serve(region, now, &mut *observers.link) {
+            observers.link.flush();
+        }
     }
 
     /// Takes what the link has, up to a limit. Gives the newest cut it brought, and whether nothing is left.
@@ -462,6 +486,49 @@ impl<T: Pod> Drop for Node<T> {
     }
 }
 
+/// The memory of a node or of an observer, taken.
+pub(crate) struct Held {
+    // The region looks into the segment: it is dropped first.
+    pub(crate) region: Region,
+    pub(crate) segment: Segment,
+    pub(crate) map: Map,
+    pub(crate) layout: Layout,
+    pub(crate) found: Found,
+}
+
+/// Takes the memory that `config` names for a `T`.
+pub(crate) fn hold<T: Pod>(config: &Config) -> Result<Held, OpenError> {
+    if align_of::<T>() > PAGE {
+        return Err(OpenError::Alignment { align: align_of::<T>(), page: PAGE });
+    }
+    let records = config.records.map_or(Map::usual_records(size_of::<T>()), |n| n as usize);
+    let map = Map::new(size_of::<T>(), records)?;
+    let label = if config.layout.is_empty() { short_type_name::<T>() } else { &config.layout };
+    let layout = Layout::new(label, size_of::<T>());
+    let who = Identity {
+        layout,
+        group: checksum::of(config.group.as_bytes()),
+        node: config.node,
+        process: std::process::id(),
+        boot: clock::boot(),
+    };
+    let segment = Segment::own(&config.place, map.total, config.mode)?;
+    // SAFETY: the segment's lock makes this process the only owner; whoever takes a `Held` apart drops `region` before
+    // `segment` (order of the fields), and nothing else refers to the mapping; new segments are zero.
+    let attached = unsafe { Region::attach(segment.base(), segment.bytes(), map, &who) };
+    let at_place = |source: AttachError| OpenError::Region { place: config.place.clone(), source };
+    let (region, found) = attached.map_err(at_place)?;
+    Ok(Held { region, segment, map, layout, found })
+}
+
+/// Whether a link carries the frames of a group.
+pub(crate) fn fits(link: &dyn Link) -> Result<(), OpenError> {
+    if (MIN_FRAME..=MAX_FRAME).contains(&link.frame_bytes()) {
+        return Ok(());
+    }
+    Err(OpenError::Frame { got: link.frame_bytes(), least: MIN_FRAME, most: MAX_FRAME })
+}
+
 enum Next {
     Lead(Cycle),
     Follow(CutInfo),
@@ -476,7 +543,7 @@ fn short_type_name<T>() -> &'static str {
 }
 
 /// Tells this incarnation of the node from every other.
-fn nonce() -> Result<u32, OpenError> {
+pub(crate) fn nonce() -> Result<u32, OpenError> {
     let mut bytes = [0; 4];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
         .map_err(|e| OpenError::Random(e.into()))?;

@@ -246,9 +246,9 @@ impl<T: Pod> Deref for Receipt<'_, T> {
     }
 }
 
-/// A cut that was just applied, read only. Reads as the state.
+/// A cut that was applied, read only. Reads as the state.
 pub struct View<'a, T: Pod> {
-    node: &'a Node<T>,
+    state: &'a T,
     info: CutInfo,
 }
 
@@ -259,8 +259,8 @@ impl<T: Pod> fmt::Debug for View<'_, T> {
 }
 
 impl<'a, T: Pod> View<'a, T> {
-    pub(crate) fn new(node: &'a Node<T>, info: CutInfo) -> Self {
-        Self { node, info }
+    pub(crate) fn new(state: &'a T, info: CutInfo) -> Self {
+        Self { state, info }
     }
 
     /// The cut.
@@ -285,6 +285,6 @@ impl<'a, T: Pod> View<'a, T> {
 impl<T: Pod> Deref for View<'_, T> {
     type Target = T;
     fn deref(&self) -> &T {
-        self.node.image()
+        self.state
     }
 }

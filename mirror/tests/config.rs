@@ -1,6 +1,6 @@
 //! What is wrong in a configuration file is answered with the file, the key, the value and the remedy.
 
-use mirror::{Config, Place};
+use mirror::{Config, ObserverConfig, ObserversConfig, Place};
 
 const GOOD: &str = r#"[node]
 id = 1
@@ -41,6 +41,9 @@ fn every_setting_arrives() {
         address = "[ff15::77]:4001"
         interface = "eth8"
         ttl = 4
+        [observers]
+        address = "239.1.2.9:4100"
+        frames = 40
     "#;
     let mut wanted = Config::new("press", 7, "239.1.2.3:4000".parse().unwrap(), "eth7");
     wanted.members = vec![3, 7];
@@ -55,6 +58,8 @@ fn every_setting_arrives() {
     let mut second = wanted.link.clone();
     (second.address, second.interface, second.ttl) = ("[ff15::77]:4001".parse().unwrap(), "eth8".into(), 4);
     wanted.second_link = Some(second);
+    let channel = Some("239.1.2.9:4100".parse().unwrap());
+    wanted.observers = Some(ObserversConfig { address: channel, frames: 40, serve_alone: false });
     assert_eq!(Config::parse(text, "f.toml"), Ok(wanted));
 }
 
@@ -197,4 +202,41 @@ fn any_text_at_all_is_answered() {
         let empty = ["[region]", "[cycle]", "[track]"].contains(&GOOD.lines().nth(left_out).unwrap());
         assert_eq!(Config::parse(&text, "f").is_ok(), empty, "{text}");
     }
+}
+
+#[test]
+fn an_observer_is_told_less_and_asked_the_same() {
+    let minimal = "group.name = \"g\"\nlink = { address = \"239.255.77.1:7701\", interface = \"lo\" }";
+    let expected = ObserverConfig::new("g", "239.255.77.1:7701".parse().unwrap(), "lo");
+    assert_eq!(ObserverConfig::parse(minimal, "o.toml"), Ok(expected.clone()));
+    let text = r#"
+        group.name = "g"
+        region = { layout = "press 4", name = "wall", mode = "0640" }
+        cycle = { period_us = 250, silence_cycles = 8, records = 4 }
+        link = { address = "239.255.77.1:7701", interface = "lo", second = { address = "239.255.77.2:7701", interface = "eth2" } }
+        observers.address = "239.255.77.9:7800"
+    "#;
+    let mut wanted = expected;
+    (wanted.layout, wanted.place, wanted.mode) = ("press 4".into(), Place::Named("wall".into()), 0o640);
+    (wanted.period_us, wanted.silence_cycles, wanted.records) = (250, 8, Some(4));
+    let mut second = wanted.link.clone();
+    (second.address, second.interface) = ("239.255.77.2:7701".parse().unwrap(), "eth2".into());
+    wanted.second_link = Some(second);
+    wanted.observers = Some("239.255.77.9:7800".parse().unwrap());
+    assert_eq!(ObserverConfig::parse(text, "o.toml"), Ok(wanted));
+    let said =
+        |more: &str| ObserverConfig::parse(&format!("{minimal}\n{more}"), "o.toml").unwrap_err().to_string();
+    assert!(said("observers.address = \"239.255.77.1:7701\"").contains("observers.address"));
+    assert!(said("observers.address = \"10.0.0.1:7701\"").contains("multicast"));
+    assert!(said("cycle.period_us = 1").contains("cycle.period_us"));
+    assert!(said("node.id = 1").contains("node"));
+}
+
+#[test]
+fn the_observers_channel_is_checked_with_the_rest() {
+    let said = |more: &str| Config::parse(&format!("{GOOD}{more}"), "f.toml").unwrap_err().to_string();
+    assert!(Config::parse(&format!("{GOOD}[observers]"), "f.toml").unwrap().observers.is_some());
+    assert!(said("[observers]\nframes = 0").contains("observers.frames"));
+    assert!(said("[observers]\nserve_alone = true").contains("observers.serve_alone"));
+    assert!(said("[observers]\naddress = \"239.255.77.1:7701\"").contains("a port of its own"));
 }

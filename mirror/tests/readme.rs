@@ -12,4 +12,5 @@ fn the_configuration_in_the_readme_is_taken() {
     assert_eq!((config.silence_cycles, config.max_age_cycles, config.track), (5, 2, Track::Diff));
     assert_eq!(config.link.wait, WaitMode::Spin);
     assert_eq!(config.second_link.unwrap().interface, "eth2");
+    assert_eq!(config.observers, Some(mirror::ObserversConfig::default()));
 }

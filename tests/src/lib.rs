@@ -3,6 +3,7 @@
 //! - [`memory_link`]: a network inside the process, with faults. [`null_link`]: none at all.
 //! - [`sealed_link`]: any bytes as frames of the protocol, for links that look at these.
 //! - [`sim`]: a cluster of members under faults, decided by one seed.
+//! - [`lossy_link`]: any link, losing some of what it receives.
 //! - [`namespace`]: a network namespace of one's own, gone when its last user is.
 //! - [`fault_net`]: namespaces joined by a hub that loses, doubles, reorders and cuts as told, for real processes.
 //! - [`skip`]: how a test says that it did not run.
@@ -14,6 +15,7 @@
 
 pub mod child;
 pub mod fault_net;
+pub mod lossy_link;
 pub mod member;
 pub mod memory;
 pub mod memory_link;
@@ -26,6 +28,7 @@ pub mod skip;
 pub mod stepped;
 
 pub use child::Child;
+pub use lossy_link::LossyLink;
 pub use memory::Memory;
 pub use memory_link::{Fate, Faults, MemoryLink, MemoryNet, Passage};
 pub use namespace::Namespace;

@@ -131,6 +131,16 @@ counters! {
     /// No count: every line was compared, and equal, as of this cycle of the reign or later; 0: not yet, or this node leads.
     /// The cycle of the cut held, less this, is the age of the proof.
     ProvenCycle = "proven_cycle",
+    /// Frames of the observers' channel heard on the members' one, or the other way round.
+    Misplaced = "misplaced",
+    /// Frames taken off the observers' channel by a member.
+    WishesHeard = "wishes_heard",
+    /// Wishes of observers that were noted.
+    WishesTaken = "wishes_taken",
+    /// Frames on the observers' channel that are no wish, or one of another group, layout or reign.
+    WishesRefused = "wishes_refused",
+    /// Frames sent to observers.
+    FramesServed = "frames_served",
 }
 
 impl Counter {
@@ -152,6 +162,7 @@ impl Counter {
         Counter::Late,
         Counter::Unfit,
         Counter::ParitySpare,
+        Counter::Misplaced,
         Counter::DataTaken,
         Counter::StatusTaken,
         Counter::SweepTaken,

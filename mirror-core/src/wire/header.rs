@@ -3,7 +3,7 @@
 //! Bytes 0..8 are each compared with one allowed value; bytes 16.. are covered by the checksum in 8..16. So no
 //! single flipped bit anywhere in a frame goes unseen.
 
-use super::{DataHeader, Reject, Runs, Status, SweepHeader, put_u32, put_u64, u32_at, u64_at};
+use super::{DataHeader, Reject, Runs, Status, SweepHeader, Wish, put_u32, put_u64, u32_at, u64_at};
 use crate::planted::{self, Bug};
 use crate::{Epoch, checksum};
 
@@ -54,10 +54,14 @@ pub enum FrameKind {
     /// What a member holds and wants.
     Status = 2,
     // 3 is kept for frames of the role rules.
-    /// How a part of the region stands.
+    /// How a part of the region stands, by the primary's word.
     Sweep = 4,
     /// The sum of some of a cycle's data frames.
     Parity = 5,
+    /// How a part of the region stands by a standby's word, for observers, on their channel.
+    Refill = 6,
+    /// What an observer lacks, on the observers' channel.
+    Wish = 7,
 }
 
 /// Whose frames these are: the same in every frame that a member sends.
@@ -67,7 +71,7 @@ pub struct Ids {
     pub group: u64,
     /// Hash of the layout of the state.
     pub layout: u64,
-    /// The sender, 1 to 255.
+    /// The sender, 1 to 255; 0: an observer.
     pub node: u8,
 }
 
@@ -125,10 +129,14 @@ pub enum Frame<'a> {
     Data(Header, DataHeader, Runs<'a>),
     /// What a member holds and wants.
     Status(Header, Status),
-    /// How a part of the region stands.
+    /// How a part of the region stands, by the primary's word.
     Sweep(Header, SweepHeader, Runs<'a>),
     /// The sum of the bodies of a group of a cycle's data frames; the index is the group's.
     Parity(Header, DataHeader, &'a [u8]),
+    /// The same by a standby's word, for observers.
+    Refill(Header, SweepHeader, Runs<'a>),
+    /// What an observer lacks.
+    Wish(Header, Wish),
 }
 
 impl Frame<'_> {
@@ -136,8 +144,8 @@ impl Frame<'_> {
     #[must_use]
     pub fn header(&self) -> &Header {
         match self {
-            Self::Data(header, ..) | Self::Status(header, _) => header,
-            Self::Sweep(header, ..) | Self::Parity(header, ..) => header,
+            Self::Data(header, ..) | Self::Status(header, _) | Self::Wish(header, _) => header,
+            Self::Sweep(header, ..) | Self::Parity(header, ..) | Self::Refill(header, ..) => header,
         }
     }
 }
@@ -207,8 +215,9 @@ impl<'a> Frame<'a> {
             sequence: u64_at(bytes, AT_SEQUENCE),
             sent: u64_at(bytes, AT_SENT),
         };
-        if header.ids.node == 0 {
-            return Err(Reject::Field { field: "node", value: 0 });
+        // Observers have no number, and nobody else has none.
+        if (header.ids.node == 0) != (bytes[AT_KIND] == FrameKind::Wish as u8) {
+            return Err(Reject::Field { field: "node", value: header.ids.node.into() });
         }
         let flags = bytes[AT_FLAGS];
         match bytes[AT_KIND] {
@@ -219,12 +228,20 @@ impl<'a> Frame<'a> {
             k if k == FrameKind::Status as u8 => Ok(Frame::Status(header, Status::decode(bytes)?)),
             k if k == FrameKind::Sweep as u8 => {
                 let (sweep, runs) = SweepHeader::decode(&header, flags, bytes, lines)?;
+                if header.epoch.node() != header.ids.node {
+                    return Err(Reject::Field { field: "epoch", value: header.epoch.0 });
+                }
                 Ok(Frame::Sweep(header, sweep, runs))
             }
             k if k == FrameKind::Parity as u8 => {
                 let (data, body) = DataHeader::decode_parity(&header, flags, bytes, lines)?;
                 Ok(Frame::Parity(header, data, body))
             }
+            k if k == FrameKind::Refill as u8 => {
+                let (sweep, runs) = SweepHeader::decode(&header, flags, bytes, lines)?;
+                Ok(Frame::Refill(header, sweep, runs))
+            }
+            k if k == FrameKind::Wish as u8 => Ok(Frame::Wish(header, Wish::decode(bytes)?)),
             kind => Err(Reject::Kind(kind)),
         }
     }

@@ -9,6 +9,7 @@ mod runs;
 mod status;
 mod sweep;
 mod wants;
+mod wish;
 
 pub use glance::{Glance, is_sound};
 pub use header::{Frame, FrameKind, Header, Ids, MAX_FRAME, MIN_FRAME, Sender, VERSION, own_node_offset};
@@ -21,6 +22,7 @@ pub use status::{Status, SyncState};
 pub use sweep::SweepHeader;
 pub(crate) use sweep::SweepWriter;
 pub use wants::{MAX_RANGES, MAX_WANTS, SweepWant, Want, Wants};
+pub use wish::Wish;
 
 /// Why a frame was not taken. One counter stands for each cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

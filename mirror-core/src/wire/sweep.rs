@@ -58,7 +58,7 @@ impl SweepHeader {
         if flags != 0 {
             return Err(field("flags", flags as u64));
         }
-        if header.epoch <= sweep.base.epoch || header.epoch.node() != header.ids.node {
+        if header.epoch <= sweep.base.epoch {
             return Err(field("epoch", header.epoch.0));
         }
         if sweep.cycle <= sweep.base.cycle || sweep.cycle >= MOST {
@@ -112,8 +112,8 @@ impl<'a> SweepWriter<'a> {
         true
     }
 
-    /// Writes the header around the lines, and gives the frame's length.
-    pub(crate) fn finish(self, header: &Header, sweep: &SweepHeader) -> usize {
+    /// Writes the header around the lines, and gives the frame's length. `kind`: sweep or refill.
+    pub(crate) fn finish(self, kind: FrameKind, header: &Header, sweep: &SweepHeader) -> usize {
         let Self { frame, used, .. } = self;
         put_u64(frame, AT_BASE_EPOCH, sweep.base.epoch.0);
         put_u64(frame, AT_BASE_CYCLE, sweep.base.cycle);
@@ -122,7 +122,7 @@ impl<'a> SweepWriter<'a> {
         put_u64(frame, AT_SINCE, sweep.since);
         put_u32(frame, AT_FIRST, sweep.first);
         put_u32(frame, AT_LINES, sweep.lines);
-        header.seal(FrameKind::Sweep, &mut frame[..used]);
+        header.seal(kind, &mut frame[..used]);
         used
     }
 }

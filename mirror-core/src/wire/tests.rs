@@ -242,7 +242,7 @@ fn sweep(lines: &[u32], frame: &mut [u8]) -> (SweepHeader, usize) {
     let mut writer = SweepWriter::new(frame);
     let all = lines.iter().all(|&line| writer.push(line, &pattern(line)));
     assert!(all, "they fit");
-    let length = writer.finish(&Sender::new(ids()).header(Epoch::new(2, 1, 2), 55), &sweep);
+    let length = writer.finish(FrameKind::Sweep, &Sender::new(ids()).header(Epoch::new(2, 1, 2), 55), &sweep);
     (sweep, length)
 }
 
@@ -295,4 +295,43 @@ fn chunks_that_no_correct_member_sends_are_refused_by_field() {
     assert_eq!(field(124, &[0; 4]), "lines");
     assert_eq!(field(124, &[19]), "run", "a line outside of the range");
     assert_eq!(field(120, &[11]), "run", "a line outside of the range");
+}
+
+#[test]
+fn a_wish_comes_back_as_it_was_sent_and_only_who_has_no_number_may_send_one() {
+    let base = Cut { epoch: Epoch::new(1, 1, 1), cycle: 10 };
+    let held = Cut { epoch: Epoch::new(1, 1, 1), cycle: 9 };
+    let wish = Wish { base, held, newest: 14, lacks: 77, server: 3, seen: 99, sweep: sweep_want(40) };
+    let nobody = Ids { node: 0, ..ids() };
+    let header = Sender::new(nobody).header(Epoch::new(2, 1, 2), 55);
+    let mut memory = [0xaa; FRAME];
+    let length = wish.encode(&header, &mut memory);
+    let Ok(Frame::Wish(got, decoded)) = Frame::decode(&memory[..length], LINES) else { panic!() };
+    assert_eq!((got, decoded), (header, wish));
+    for short in 0..length {
+        assert!(Frame::decode(&memory[..short], LINES).is_err());
+    }
+    memory[34] = 1;
+    reseal(&mut memory[..length]);
+    let numbered = Frame::decode(&memory[..length], LINES).map(|_| ());
+    assert_eq!(numbered, Err(Reject::Field { field: "node", value: 1 }));
+    // However few bytes a frame has, the wish that fits is whole.
+    let mut small = [0; MIN_FRAME];
+    let length = wish.encode(&header, &mut small);
+    let Ok(Frame::Wish(_, decoded)) = Frame::decode(&small[..length], LINES) else { panic!() };
+    assert_eq!(decoded.sweep, sweep_want(40));
+}
+
+#[test]
+fn a_refill_may_come_from_anybody_and_a_sweep_from_the_primary_alone() {
+    let mut memory = [0; FRAME];
+    let (sent, length) = sweep(&[10, 29], &mut memory);
+    memory[34] = 9;
+    reseal(&mut memory[..length]);
+    let as_sweep = Frame::decode(&memory[..length], LINES).map(|_| ());
+    assert!(matches!(as_sweep, Err(Reject::Field { field: "epoch", .. })));
+    memory[32] = 6;
+    reseal(&mut memory[..length]);
+    let Ok(Frame::Refill(header, got, runs)) = Frame::decode(&memory[..length], LINES) else { panic!() };
+    assert_eq!((header.ids.node, got, runs.lines()), (9, sent, 2));
 }
