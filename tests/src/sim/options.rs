@@ -126,6 +126,8 @@ options! {
     stranger_ppm,
     /// Another process reads the region, by cut.
     read_ppm,
+    /// Observers, 0 to 2.
+    observers,
 }
 
 /// What a cycle writes, at most.
@@ -192,6 +194,7 @@ impl Options {
         o.drift_ppm = if r.chance(500_000) { r.range(0, 10_000) } else { 0 };
         o.draw_network(r);
         o.draw_nodes(r);
+        o.observers = Rng::fork(seed, "observers", 0).pick(&[0, 1, 2]);
         o
     }
 

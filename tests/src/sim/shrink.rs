@@ -28,6 +28,7 @@ const FAULTS: &[&str] = &[
     "wake",
     "tail",
     "marked",
+    "observers",
 ];
 
 /// Options that are made smaller, and how small they can be.
