@@ -2,7 +2,7 @@
 //!
 //! Contract: it reads what is sent to members, with a standby's machine ([`crate::standby`]) and a region of its own. It has no
 //! rank, never leads, and says nothing on the members' channel. What it lost, and what members' own repairs do not
-//! bring it, it wishes for on the *observers' channel*, where a hot standby answers from its image ([`crate::serve`]). So the primary
+//! bring it, it wishes for on the *observers' channel*, where a hot standby answers from its image (`serve`). So the primary
 //! neither hears nor sends anything on its account.
 //!
 //! # The rules
@@ -10,9 +10,9 @@
 //!   sender's epoch, are followed. Those of an older reign than any followed before, also by an earlier incarnation on the same
 //!   region, are refused: what is exposed never goes back, and where that leaves nothing to follow, it says so.
 //! - O2 A cycle that lacks frames for `heal` is given up, with everything before it, because single frames are not sent again
-//!   for observers: every line is lacked then, and right as of the cut held.
+//!   for observers: every line is lacked then, and right as of the cut held. (The newest only if nothing came of it for as long.)
 //! - O3 Refills count only on the observers' channel, and only of the reign that is followed, base and epoch. Of what they say all
-//!   is as of a committed cycle of that reign, so they are taken as the primary's own sweep is ([`crate::staging`] has the proof).
+//!   is as of a committed cycle of that reign, so they are taken as the primary's own sweep is (`staging` has the proof).
 //! - O4 A wish is repeated at growing intervals, and sooner again once something was filled; each at a moment of its own,
 //!   so that thousands who lost the same frame do not speak at once.
 //!
@@ -20,6 +20,7 @@
 //! Its age is the time since a frame of its cycle was first heard (of an earlier cycle, if none was): until then, less the time on
 //! the way, it was the newest that there was. It goes on growing while nothing is heard.
 
+use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, EventKind, Map};
 use crate::standby::{MaxAge, Progress, Standby, Took};
 use crate::takeover::Heard;
@@ -38,7 +39,7 @@ pub struct ObserverSettings {
     pub layout: Layout,
     /// Largest frame of the group's links, bytes.
     pub frame_bytes: usize,
-    /// For how long nothing may come of the newest cycle before its missing frames count.
+    /// Within so long after it began to lack lines it first says so, and so often it looks at the clock meanwhile.
     pub pause: u64,
     /// For how long a cycle may lack frames before it is given up (O2).
     pub heal: u64,
@@ -216,7 +217,7 @@ impl Observer {
                 return Heard::Nothing;
             }
             Frame::Data(header, ..) | Frame::Sweep(header, ..) | Frame::Parity(header, ..)
-                if header.epoch < region.epoch_seen() =>
+                if header.epoch < region.epoch_seen() && !planted::is(Bug::OlderReignFollowed) =>
             {
                 region.count(Counter::StaleEpoch, 1); // O1
                 self.older = Some((header.epoch, now));
@@ -319,7 +320,8 @@ impl Observer {
     /// exposes one.
     pub fn poll(&mut self, region: &mut Region, now: u64) -> Option<CutInfo> {
         let Self { standby, settings, .. } = self;
-        if !standby.lacks(now, settings.pause, u64::MAX) {
+        // A cycle of many frames may take periods to leave: of the newest, something must have failed to come for as long.
+        if !standby.lacks(now, settings.heal, u64::MAX) {
             self.hole = None;
             return None;
         }
@@ -330,7 +332,7 @@ impl Observer {
                     return None;
                 }
                 self.hole = None;
-                let took = standby.fall_behind(region, now, settings.pause);
+                let took = standby.fall_behind(region, now, settings.heal);
                 match self.note(region, took, now) {
                     Heard::Cut(info) => Some(info),
                     _ => None,

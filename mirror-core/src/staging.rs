@@ -98,7 +98,10 @@ impl Staging {
                 self.right[line] = self.right[line].max(floor);
             }
         }
+        // Of some lines more may be known than merging from `start` on will tell for a while.
+        let high = self.high;
         self.empty(start);
+        self.high = if planted::is(Bug::HighForgotten) { 0 } else { high };
     }
 
     /// These lines are lacked and nothing is known of them. All others are right as of `floor`, if nothing was lacked.

@@ -444,6 +444,9 @@ impl Member {
             let alone = members.iter().all(|&id| id == 0 || id == ids.node);
             return (alone && *serve_alone).then(|| Reign { epoch: primary.epoch(), base: primary.base() });
         }
+        if planted::is(Bug::NobodyServes) {
+            return None;
+        }
         let rank = members.iter().position(|id| *id == ids.node)?;
         let serves =
             self.state() == SyncState::Hot && !self.service.another_serves(rank, now, 3 * status_every);

@@ -6,7 +6,10 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mirror::{Config, Counter, Node, Place, SyncState, Track, Turn, clock};
+use mirror::{
+    Config, Counter, Cut, Node, Observer, ObserverConfig, ObserversConfig, Place, SyncState, Track, Turn,
+    clock,
+};
 use mirror_core::FrameSink;
 use mirror_tests::child::PATIENCE;
 use mirror_tests::plant::Small;
@@ -238,4 +241,47 @@ fn no_turn_allocates_over_two_networks() {
         });
         node
     });
+}
+
+#[test]
+fn no_turn_allocates_where_observers_are_served_nor_does_an_observer() {
+    let (net, service) = (MemoryNet::new(1472, 9), MemoryNet::new(1472, 10));
+    let open = |node| {
+        let config = config("no-alloc-observers", node, Track::Diff);
+        let (link, observers) = (Box::new(Uncounted(net.link())), Box::new(Uncounted(service.link())));
+        Node::open_with(
+            &Config { observers: Some(ObserversConfig::default()), ..config },
+            link,
+            Some(observers),
+        )
+        .unwrap()
+    };
+    let (mut first, mut second) = (open(1), open(2));
+    until(&mut [&mut first, &mut second], "a standby", |n| n[1].state() == SyncState::Hot);
+    let address = SocketAddr::from(([239, 64, 0, 1], 29_405));
+    let config = ObserverConfig {
+        records: Some(2),
+        ..ObserverConfig::new(&format!("no-alloc-observers-{}", std::process::id()), address, "lo")
+    };
+    let (link, refills) = (Box::new(Uncounted(net.link())), Box::new(Uncounted(service.link())));
+    let mut observer = Observer::<Small>::open_on(&config, link, refills).unwrap();
+    // Only the observer loses, of what members are sent.
+    let mut sent = 0u64;
+    net.set_hook(move |passage| {
+        sent += u64::from(passage.to == 2);
+        if passage.to == 2 && sent.is_multiple_of(31) { Fate::Lose } else { Fate::Arrive }
+    });
+    until(&mut [&mut first, &mut second], "observed and served", |n| {
+        let before = ALLOCATIONS.get();
+        counting(true, || {
+            observer.listen().unwrap();
+            let read = observer.read().map(|(state, cut)| (state.check() == Ok(cut.cycle), cut));
+            assert!(read.is_none_or(|(sound, _)| sound));
+            let _ = (observer.staleness(), observer.progress(), observer.standing());
+            let _ = observer.read_at_least(Cut::NONE, Duration::from_millis(1)).map(|view| view.cut());
+        });
+        assert_eq!(ALLOCATIONS.get(), before, "in {observer:?}");
+        observer.counter(Counter::Cuts) > 300 && n[1].counter(Counter::FramesServed) > 10
+    });
+    assert!(observer.counter(Counter::Gaps) > 0 && observer.counter(Counter::SweepTaken) > 0);
 }

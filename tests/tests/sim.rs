@@ -19,6 +19,7 @@ fn every_promise_holds_under_every_seed() {
     }
     // The seeds are not mild.
     assert!(stats.takeovers > SEEDS && stats.crashes > SEEDS / 2 && stats.stalls > SEEDS / 2, "{stats}");
+    assert!(stats.watched > 10 * SEEDS && stats.served > SEEDS && stats.reopened > SEEDS / 10, "{stats}");
     assert!(stats.fenced > SEEDS / 10 && stats.open > SEEDS && stats.overflows > 0, "{stats}");
     assert!(stats.altered > SEEDS / 20 && stats.repaired > SEEDS / 50, "{stats}");
 }

@@ -10,6 +10,7 @@ use super::expect::Expect;
 use super::history::History;
 use super::network::{Carrier, Mishap, Nature, Network, Parcel};
 use super::node::{Crash, Node};
+use super::observer::{Channel, Watchers};
 use super::options::Options;
 use super::peace::Peace;
 use super::queue::{Queue, What};
@@ -18,7 +19,9 @@ use super::rot::Rot;
 use super::run::Stats;
 use super::stranger::Strangers;
 use super::trace::Trace;
+use mirror_core::Cut;
 use mirror_core::region::Found;
+use std::rc::Rc;
 
 /// All that a run is.
 pub struct Cluster {
@@ -29,6 +32,7 @@ pub struct Cluster {
     pub(super) queue: Queue,
     pub(super) nodes: Vec<Node>,
     pub(super) network: Network,
+    pub(super) watchers: Watchers,
     pub(super) history: History,
     pub(super) peace: Peace,
     pub(super) backwards: Backwards,
@@ -72,6 +76,10 @@ impl Cluster {
             queue.push(starts.below(options.period), What::Start(node.place));
         }
         queue.push(options.period, What::Period);
+        let watchers = Watchers::new(seed, &options).expect("new memory is taken");
+        for place in 0..watchers.all.len() {
+            queue.push(options.period / 2, What::Look(place));
+        }
         Self {
             seed,
             options,
@@ -80,6 +88,7 @@ impl Cluster {
             queue,
             nodes,
             network: Network::new(seed, &options),
+            watchers,
             history: History::new(options.lines),
             peace: Peace::new(options.nodes),
             backwards: Backwards::new(options.nodes),
@@ -108,6 +117,9 @@ impl Cluster {
             match what {
                 What::Turn(place) => self.turn(place)?,
                 What::Arrive(place, parcel) => self.arrive(place, parcel),
+                What::Watch(place, channel, bytes) => self.watch(place, channel, &bytes)?,
+                What::Look(place) => self.watcher_looks(place)?,
+                What::Wish(place, bytes) => self.wish(place, &bytes),
                 What::Start(place) => self.start(place)?,
                 What::Period => self.period()?,
             }
@@ -122,6 +134,7 @@ impl Cluster {
     pub fn calm(&mut self) -> Check {
         self.calm = true;
         self.network.calm();
+        self.watchers.calm();
         for place in 0..self.nodes.len() {
             self.peace.broken(place, self.now, Mishap::Outage);
             let node = &mut self.nodes[place];
@@ -149,6 +162,52 @@ impl Cluster {
     /// As [`convergence::in_step`].
     pub fn in_step(&self) -> Check {
         convergence::in_step(&self.nodes, self.expect.lag)
+    }
+
+    /// Which observer is not in step, if any.
+    ///
+    /// # Errors
+    /// As [`Watchers::in_step`].
+    pub fn watchers_in_step(&self) -> Check {
+        let lead = self.nodes.iter().flat_map(|node| &node.up).find(|up| up.member.leads());
+        let lead = lead.map_or(Cut::NONE, |up| up.region.cut());
+        self.watchers.in_step(lead, self.expect.lag, self.now)
+    }
+
+    /// A frame goes to the observers.
+    pub(super) fn show(&mut self, channel: Channel, frame: &Rc<[u8]>) {
+        let Self { watchers, queue, options, now, .. } = self;
+        watchers.send(options, *now, frame, |place, at, bytes| {
+            queue.push(at, What::Watch(place, channel, bytes))
+        });
+    }
+
+    fn watch(&mut self, place: usize, channel: Channel, bytes: &[u8]) -> Check {
+        let exposed = self.watchers.hear(place, (channel, bytes), self.now, &self.history)?;
+        self.stats.watched += u64::from(exposed);
+        Ok(())
+    }
+
+    fn watcher_looks(&mut self, place: usize) -> Check {
+        let o = self.options;
+        self.queue.push(self.now + o.period / 4, What::Look(place));
+        self.stats.reopened += u64::from(self.watchers.restart(place, &o)?);
+        let exposed = self.watchers.poll(place, self.now, &self.history)?;
+        self.stats.watched += u64::from(exposed);
+        for wish in self.watchers.all[place].wire.sent.drain(..) {
+            for node in 0..self.nodes.len() {
+                self.queue.push(self.now + o.latency, What::Wish(node, Rc::clone(&wish)));
+            }
+        }
+        Ok(())
+    }
+
+    fn wish(&mut self, place: usize, bytes: &[u8]) {
+        let node = &mut self.nodes[place];
+        let local = node.clock.local(self.now);
+        if let Some(up) = node.up.as_mut().filter(|up| up.member.may_serve() && node.stalled <= self.now) {
+            up.member.hear_observer(&up.region, bytes, local);
+        }
     }
 
     /// Node `place` looks around at `at`, unless it does so earlier.
@@ -297,7 +356,8 @@ impl Cluster {
     fn steps(&mut self) -> Check {
         let quiet = self.now.saturating_sub(self.peace.any);
         let step = self.in_step();
-        self.in_step = if step.is_ok() { self.in_step + 1 } else { 0 };
+        let all = step.is_ok() && self.watchers_in_step().is_ok();
+        self.in_step = if all { self.in_step + 1 } else { 0 };
         if step.is_ok() || self.nodes.iter().any(|node| node.up.is_none()) {
             return Ok(());
         }

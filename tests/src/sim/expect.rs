@@ -20,6 +20,8 @@ pub struct Expect {
     pub overtaking_is_loss: bool,
     /// A connected standby exposes a cut at least once in so many cycles, the options' single losses notwithstanding.
     pub progress: u64,
+    /// Within so long after everybody is in step, the observers are, too.
+    pub watched: Nanos,
 }
 
 impl Expect {
@@ -41,6 +43,8 @@ impl Expect {
             behind: 1,
             overtaking_is_loss: false,
             progress: 4 * tries * lap + o.status_every + 10,
+            // Until the others are known to be silent, a wish is repeated, and two laps within the budget.
+            watched: (8 * o.status_every + full + 40) * o.period,
         }
     }
 }

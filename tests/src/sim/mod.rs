@@ -12,6 +12,7 @@
 //! | [`rng`], [`clock`], [`queue`] | chance, forked by component; a clock per node; what happens next |
 //! | [`network`], [`stranger`] | what becomes of frames; frames of others |
 //! | [`memory`], [`node`], [`workload`], [`history`] | a node and what it keeps; its step; the model: a byte vector per cut |
+//! | [`observer`] | who only reads |
 //! | [`cluster`], `turn` | events and faults; a node's turn, with crashes inside it |
 //! | [`checkers`] | one promise a file |
 //! | `rot` | memory that something alters |
@@ -25,6 +26,7 @@ pub mod history;
 pub mod memory;
 pub mod network;
 pub mod node;
+pub mod observer;
 pub mod options;
 pub mod peace;
 pub mod queue;

@@ -165,7 +165,7 @@ impl Link {
 }
 
 /// The frame with some bits flipped: at least one differs.
-fn damaged(frame: &[u8], r: &mut Rng) -> Rc<[u8]> {
+pub(super) fn damaged(frame: &[u8], r: &mut Rng) -> Rc<[u8]> {
     let mut bytes = frame.to_vec();
     if r.chance(300_000) {
         // Bytes in a row, as a broken copy leaves them.

@@ -71,6 +71,8 @@ pub struct Running {
     pub tracker: Box<dyn Tracker>,
     /// Where its frames go.
     pub wire: Wire,
+    /// Where those for observers go.
+    pub service: Wire,
     /// The epoch and base of its last reign.
     pub reign: Option<(Epoch, Cut)>,
     /// When the next cycle is due, by its clock.
@@ -177,6 +179,7 @@ impl Node {
             region,
             tracker,
             wire: Wire::new(options.frame),
+            service: Wire::new(options.frame),
             reign: None,
             tick: 0,
             cycle: None,
@@ -233,11 +236,11 @@ impl Running {
     }
 }
 
-fn map(options: &Options) -> Map {
+pub(super) fn map(options: &Options) -> Map {
     Map::new(options.state_bytes(), options.records as usize).expect("sizes are drawn in range")
 }
 
-fn layout(options: &Options) -> Layout {
+pub(super) fn layout(options: &Options) -> Layout {
     Layout::new("simulated", options.state_bytes())
 }
 

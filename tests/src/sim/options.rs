@@ -132,6 +132,8 @@ options! {
     read_ppm,
     /// Times that a standby's memory is altered behind its back, one after the other, when the faults are over.
     rots,
+    /// Observers, 0 to 2.
+    observers,
 }
 
 /// What a cycle writes, at most.
@@ -200,7 +202,11 @@ impl Options {
         o.drift_ppm = if r.chance(500_000) { r.range(0, 10_000) } else { 0 };
         o.draw_network(r);
         o.draw_nodes(r);
-        o.draw_rot(&mut Rng::fork(seed, "rot", 0));
+        o.observers = Rng::fork(seed, "observers", 0).pick(&[0, 1, 2]);
+        // What is altered at a standby may reach an observer before it is found: nothing to check it by.
+        if o.observers == 0 {
+            o.draw_rot(&mut Rng::fork(seed, "rot", 0));
+        }
         o
     }
 

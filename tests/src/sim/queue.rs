@@ -2,8 +2,10 @@
 
 use super::clock::Nanos;
 use super::network::Parcel;
+use super::observer::Channel;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::rc::Rc;
 
 /// What happens.
 #[derive(Debug)]
@@ -12,6 +14,12 @@ pub enum What {
     Turn(usize),
     /// A frame reaches a node.
     Arrive(usize, Parcel),
+    /// A frame reaches an observer.
+    Watch(usize, Channel, Rc<[u8]>),
+    /// An observer looks around.
+    Look(usize),
+    /// A wish of an observer reaches a node.
+    Wish(usize, Rc<[u8]>),
     /// A crashed node is started.
     Start(usize),
     /// A period of true time has passed.

@@ -58,6 +58,12 @@ stats! {
     stalls,
     /// Frames that found an inbox full.
     overflows,
+    /// Cuts exposed by observers.
+    watched,
+    /// Frames that standbys sent observers.
+    served,
+    /// Restarts of observers.
+    reopened,
     /// Groups that all refused to lead and were started by an operator's word.
     operators,
     /// Lines of standbys altered behind their backs.
@@ -137,9 +143,10 @@ pub fn run_expecting(
 fn drive(cluster: &mut Cluster) -> Check {
     cluster.run(cluster.options.cycles * cluster.options.period, u64::MAX)?;
     cluster.calm()?;
-    let until = cluster.now + cluster.longest_way() + 3 * cluster.expect.settle;
+    let until = cluster.now + cluster.longest_way() + 3 * cluster.expect.settle + cluster.expect.watched;
     cluster.run(until, IN_STEP)?;
     cluster.in_step()?;
+    cluster.watchers_in_step()?;
     for _ in 0..cluster.options.rots {
         cluster.rot()?;
         let until = cluster.now + 3 * cluster.expect.settle;

@@ -29,6 +29,7 @@ const FAULTS: &[&str] = &[
     "tail",
     "marked",
     "rots",
+    "observers",
 ];
 
 /// Options that are made smaller, and how small they can be.

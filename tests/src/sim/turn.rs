@@ -10,6 +10,7 @@ use super::cluster::{Cluster, Post};
 use super::history::Entry;
 use super::network::{Mishap, Nature, Parcel};
 use super::node::Cycle;
+use super::observer::Channel;
 use super::workload::{Step, all_runs};
 use mirror_core::Cut;
 use mirror_core::parity::groups;
@@ -144,6 +145,7 @@ impl Cluster {
         let said = up.wire.sent.len();
         up.member.answer(&up.region, local, &mut up.wire);
         let answered = (up.wire.sent.len() - said) as u64;
+        up.member.serve(&up.region, local, &mut up.service);
         if let Some((epoch, _)) = up.reign
             && answered > 0
         {
@@ -173,9 +175,14 @@ impl Cluster {
         let Self { nodes, network, queue, peace, now, .. } = self;
         let Some(up) = &mut nodes[place].up else { return };
         let mut post = Post { now: *now, queue, peace };
-        for frame in up.wire.sent.drain(..) {
-            network.send(*now, place, &frame, &mut post);
+        let sent: Vec<_> = up.wire.sent.drain(..).collect();
+        for frame in &sent {
+            network.send(*now, place, frame, &mut post);
         }
+        let served: Vec<_> = up.service.sent.drain(..).collect();
+        self.stats.served += served.len() as u64;
+        sent.iter().for_each(|frame| self.show(Channel::Members, frame));
+        served.iter().for_each(|frame| self.show(Channel::Refills, frame));
     }
 
     /// A cycle is due: runs the step, and commits unless a fault comes first.
