@@ -32,16 +32,18 @@
 //!
 //! Frames may come in any order, within the cycles of S4.
 
+mod made_good;
+mod wanted;
+
 use crate::planted::{self, Bug};
 use crate::region::{Counter, CutInfo, MAX_RECORDS, Phase};
 use crate::scrub::{Difference, Proof, Scrub};
 use crate::staging::Staging;
 use crate::sweep::Reign;
 use crate::wire::{
-    Cursor, DataHeader, Header, MAX_WANTS, Runs, Slice, SweepHeader, SweepWant, SyncState, Want, Wants,
-    body_bytes, most_frames,
+    Cursor, DataHeader, Header, Runs, Slice, SweepHeader, SweepWant, SyncState, body_bytes, most_frames,
 };
-use crate::{Cut, Epoch, LINE, Region, Run, parity};
+use crate::{Cut, Epoch, LINE, Region, Run};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -316,82 +318,6 @@ impl Standby {
         if whole { self.advance(region, now) } else { Took::Nothing }
     }
 
-    /// One checked parity frame, as [`data`](Self::data): if the group lacks one frame, that is made good.
-    pub fn parity(
-        &mut self,
-        region: &mut Region,
-        header: &Header,
-        data: &DataHeader,
-        sum: &[u8],
-        now: u64,
-    ) -> Took {
-        if header.epoch > self.epoch {
-            self.begin(region, header.epoch, data.base, data.cycle - 1, now);
-        }
-        if data.base != self.base {
-            region.count(Counter::Unfit, 1);
-            return Took::Nothing;
-        }
-        self.hears(region, header, data.cycle, now);
-        let spare = if data.cycle < self.next { None } else { self.place(region, data) };
-        let Some((record, index)) = spare.and_then(|record| Some((record, self.lost(record, data)?))) else {
-            if let (Some(record), true) = (spare, planted::is(Bug::ParityTwice)) {
-                self.staged[record].missing = self.staged[record].missing.saturating_sub(1);
-            }
-            region.count(Counter::ParitySpare, u64::from(spare.is_some() || data.cycle < self.next));
-            return Took::Nothing;
-        };
-        let mut body = core::mem::take(&mut self.body);
-        let took = self.made_good(region, record, &DataHeader { index, ..*data }, sum, &mut body);
-        self.body = body;
-        match took {
-            Some(whole) => {
-                region.count(Counter::ParityTaken, 1);
-                if whole { self.advance(region, now) } else { Took::Nothing }
-            }
-            None => Took::Nothing,
-        }
-    }
-
-    /// The one frame that the parity's group lacks.
-    fn lost(&self, record: usize, data: &DataHeader) -> Option<u32> {
-        if data.count as usize > self.frames {
-            return None;
-        }
-        let lacks =
-            |&index: &u32| self.got[record * self.words + index as usize / 64] >> (index % 64) & 1 == 0;
-        let mut lost = parity::members(data.index, data.count).filter(lacks);
-        lost.next().filter(|_| lost.next().is_none())
-    }
-
-    /// Adds up what the group has, and takes what that leaves of the parity as frame `data.index`. Counts why not.
-    fn made_good(
-        &mut self,
-        region: &mut Region,
-        record: usize,
-        data: &DataHeader,
-        sum: &[u8],
-        body: &mut [u8],
-    ) -> Option<bool> {
-        if sum.len() != body.len() {
-            region.count(Counter::Unfit, 1);
-            return None;
-        }
-        body.copy_from_slice(sum);
-        let group = data.index % parity::groups(data.count);
-        for index in parity::members(group, data.count).filter(|&index| index != data.index) {
-            let (cursor, lines) = self.places[record * self.frames + index as usize];
-            cursor.add_body(region.recorded(data.cycle), lines as usize, body);
-        }
-        match data.decode_body(body, region.map().lines) {
-            Ok(runs) => self.add(region, record, data, runs),
-            Err(_) => {
-                region.count(Counter::Unfit, 1);
-                None
-            }
-        }
-    }
-
     /// One checked sweep frame, as [`data`](Self::data).
     pub fn sweep(
         &mut self,
@@ -611,45 +537,5 @@ impl Standby {
     #[must_use]
     pub fn sweep_wanted(&mut self) -> SweepWant {
         self.staging.want()
-    }
-
-    /// Whether frames are missing that another would help (S9). `pause`: for how long nothing may have come of the newest
-    /// cycle before its missing frames count, `overdue`: before the cycle after it does, nanoseconds.
-    #[must_use]
-    pub fn lacks(&self, now: u64, pause: u64, overdue: u64) -> bool {
-        self.wanted(now, pause, overdue).next().is_some()
-    }
-
-    /// The list of what is missing, oldest first, as much as fits.
-    #[must_use]
-    pub fn wants(&self, now: u64, pause: u64, overdue: u64) -> Wants {
-        let mut wants = [Want::default(); MAX_WANTS];
-        for (want, lacked) in wants.iter_mut().zip(self.wanted(now, pause, overdue)) {
-            *want = lacked;
-        }
-        wants
-    }
-
-    fn wanted(&self, now: u64, pause: u64, overdue: u64) -> impl Iterator<Item = Want> {
-        let quiet = now.saturating_sub(self.newest_at);
-        let newest = self.newest + u64::from(quiet >= pause) + u64::from(quiet >= overdue);
-        let newest = newest.min(self.next + self.records as u64);
-        let cycles = if self.follows { self.next..newest } else { 0..0 };
-        cycles.flat_map(move |cycle| {
-            let record = (cycle % self.records as u64) as usize;
-            let staged = self.staged[record];
-            let unheard = staged.cycle != cycle;
-            let words = if unheard { 1 } else { (staged.count as usize).div_ceil(64) };
-            let whole = !unheard && staged.missing == 0;
-            (0..if whole { 0 } else { words }).filter_map(move |word| {
-                if unheard {
-                    return Some(Want { cycle, all: true, ..Want::default() });
-                }
-                let first = word as u32 * 64;
-                let in_word = u64::MAX >> (64 - (staged.count - first).min(64));
-                let bits = !self.got[record * self.words + word] & in_word;
-                (bits != 0).then_some(Want { cycle, first, all: false, bits })
-            })
-        })
     }
 }
