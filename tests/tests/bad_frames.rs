@@ -130,8 +130,8 @@ fn spoil_field(frame: &mut [u8], field: Field, value: u64) -> Counter {
             Counter::RejectVersion
         }
         Field::Kind => {
-            // 0 and 3 stand for nothing, nor do those above 5.
-            frame[KIND] = [0, 3, 6 + (value % 250) as u8][value as usize % 3];
+            // 0 and 3 stand for nothing, nor do those above 7.
+            frame[KIND] = [0, 3, 8 + (value % 248) as u8][value as usize % 3];
             Counter::RejectKind
         }
         Field::Flags => {
