@@ -11,11 +11,8 @@
 use crate::line::LINE;
 use crate::region::Counter;
 use crate::takeover::MAX_MEMBERS;
-use crate::wire::{Sender, SweepHeader, SweepWant, SweepWriter};
+use crate::wire::{MOST_LINES, Sender, SweepHeader, SweepWant, SweepWriter};
 use crate::{Cut, Epoch, FrameSink, Region};
-
-/// Most lines that one chunk covers: bounds the search for changed ones.
-const SEARCH: u64 = 1 << 16;
 
 /// Who lacks what, and where the sweep stands.
 #[derive(Clone, Debug)]
@@ -78,7 +75,7 @@ impl Sweep {
             let mut writer = SweepWriter::new(frame);
             let mut line = first;
             // On beyond what is wanted here, while there is room: the next part that is may be near.
-            while line < lines.min(first + SEARCH) {
+            while line < lines.min(first + u64::from(MOST_LINES)) {
                 let at = line as usize;
                 if region.stamp(at) > since && !writer.push(at as u32, &region.image()[at * LINE..][..LINE]) {
                     break;
