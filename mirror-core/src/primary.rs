@@ -32,7 +32,7 @@ use crate::{Cut, Epoch, FrameSink, Region, Tracker, parity};
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// Least that may be sent again for a cycle, frames; more for cycles with more than twice as many.
+/// Least that may be sent again for a commit, frames; more if it may send more than twice as many of the cycle's own.
 const LEAST_BUDGET: u32 = 16;
 
 /// Most cycles before it whose lines ride along with a cycle.
@@ -45,7 +45,7 @@ pub struct Primary {
     base: Cut,
     /// What has not left yet of the last cycle.
     rest: Option<(DataHeader, Cursor)>,
-    /// The last cycle has left, and its parity has not.
+    /// The last cycle has left with one commit, and its parity has not.
     bare: Option<DataHeader>,
     /// Lines of earlier cycles ride along.
     repeats: bool,
@@ -191,7 +191,7 @@ impl Primary {
             }
         };
         let (frames, cycle) = (writer.frames(), writer.at().0.cycle);
-        ring.budget = LEAST_BUDGET.max(frames / 2);
+        ring.budget = LEAST_BUDGET.max(frames.min(ring.send_budget) / 2);
         let most = if planted::is(Bug::BudgetIgnored) { u32::MAX } else { ring.send_budget };
         let mut sent = 0;
         let record = region.map().record_of(cycle);
@@ -210,7 +210,8 @@ impl Primary {
         let (data, cursor) = writer.at();
         let left = frames - data.index;
         self.rest = (left > 0).then_some((data, cursor));
-        self.bare = (left == 0).then_some(data);
+        // What left in portions has no parity: it would be as much again for one commit as all of them sent.
+        self.bare = (left == 0 && !open).then_some(data);
         region.count(Counter::FramesSent, sent.into());
         region.count(Counter::OpenCycles, open.into());
         Published { cut: Cut { epoch: self.epoch, cycle }, open, lines, frames, sent, left }
@@ -311,17 +312,24 @@ impl Primary {
         if (epoch, data.cycle) != (self.epoch, want.cycle) && !planted::is(Bug::OtherCycleSent) {
             return 0;
         }
-        let frame_bytes = sink.frame_bytes();
-        let mut writer = CycleWriter::new(region.recorded(want.cycle), data, frame_bytes);
         let mut budget = ring.budget;
         let seen = if now.saturating_sub(at) < flight { seen } else { u64::MAX - 1 };
+        let (first, end) = if want.all { (0, data.count) } else { (want.first, want.end().min(data.count)) };
         let last = ring.last_mut(record);
+        let due = |index: u32, last: &[u64]| want.has(index) && last[index as usize] <= seen;
+        // To find where a frame begins is to walk through the cycle: not for those who want nothing that they may have.
+        if budget == 0 && !planted::is(Bug::BudgetIgnored) || !(first..end).any(|index| due(index, last)) {
+            return 0;
+        }
+        let frame_bytes = sink.frame_bytes();
+        let data = DataHeader { index: 0, ..data };
+        let mut writer = CycleWriter::resume(region.recorded(want.cycle), data, Cursor::default());
         let mut sent = 0;
-        for index in 0..data.count {
+        for index in 0..end {
             if budget == 0 && !planted::is(Bug::BudgetIgnored) {
                 break;
             }
-            if !want.has(index) || last[index as usize] > seen {
+            if !due(index, last) {
                 writer.skip(frame_bytes);
                 continue;
             }

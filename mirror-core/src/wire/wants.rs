@@ -24,6 +24,11 @@ pub struct Want {
 }
 
 impl Want {
+    /// The frame after the last that `bits` can mean.
+    pub(crate) fn end(&self) -> u32 {
+        self.first.saturating_add(u64::BITS)
+    }
+
     /// Whether frame `index` is wanted.
     #[must_use]
     pub fn has(&self, index: u32) -> bool {
