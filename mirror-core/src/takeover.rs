@@ -354,10 +354,8 @@ impl Member {
             self.blank[rank] = status.held == Cut::NONE; // T6
         }
         let (Some(_), Some(rank)) = (&self.primary, rank) else { return };
-        if status.wants[0].cycle != 0 {
-            let hot = status.state == SyncState::Hot;
-            self.asked[rank] = Asked { seen: status.seen, hot, wants: status.wants };
-        }
+        let hot = status.state == SyncState::Hot;
+        self.asked[rank] = Asked { seen: status.seen, hot, wants: status.wants };
         self.sweep.hear(rank, status.seen, &status.sweep);
         region.count(Counter::Asked, u64::from(status.wants[0].cycle != 0 || status.sweep.any()));
     }
@@ -378,7 +376,10 @@ impl Member {
                 for want in asked.wants.iter().take_while(|want| want.cycle != 0) {
                     sent += primary.send_again(ring, region, (want, asked.seen), (now, flight), sender, sink);
                 }
-                asked.wants[0].cycle = 0;
+                // What the budget does not last for comes first when the next cycle has left: the sweep may have had it all.
+                if *ring.budget() > 0 {
+                    asked.wants[0].cycle = 0;
+                }
             }
         }
         let left = *ring.budget() + kept;
@@ -603,6 +604,8 @@ impl Member {
         let swept = follows && self.standby.lacking() > 0;
         let every = match self.met {
             false => silence,
+            // Whom nothing is heard of is not pressed: it would be for as long as nobody may lead.
+            true if now.saturating_sub(self.heard_at) >= silence => status_every,
             true if holes => pause,
             true if lacks => period / 2,
             true if swept => period,
