@@ -373,7 +373,7 @@ impl Observer {
             lacks: lacking as u32,
             server: self.server.0,
             seen: self.server.1,
-            sweep: self.standby.sweep_wanted(),
+            sweep: self.standby.sweep_wanted(Wish::ranges(frame.len())),
         };
         let length = wish.encode(&self.sender.header(reign.epoch, now), frame);
         sink.push(length);

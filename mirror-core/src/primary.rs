@@ -33,7 +33,7 @@ use crate::{Cut, Epoch, FrameSink, Region, Tracker, parity};
 use alloc::boxed::Box;
 use alloc::vec;
 
-/// Least that may be sent again for a cycle, frames; more for cycles with more than twice as many.
+/// Least that may be sent again for a commit, frames; more if it may send more than twice as many of the cycle's own.
 const LEAST_BUDGET: u32 = 16;
 
 /// Most cycles before it whose lines ride along with a cycle.
@@ -49,7 +49,7 @@ pub struct Primary {
     base: Cut,
     /// What has not left yet of the last cycle.
     rest: Option<(DataHeader, Cursor)>,
-    /// The last cycle has left, and its parity has not.
+    /// The last cycle has left with one commit, and its parity has not.
     bare: Option<DataHeader>,
     /// Lines of earlier cycles ride along.
     repeats: bool,
@@ -230,7 +230,7 @@ impl Primary {
             }
         };
         let (frames, cycle) = (writer.frames(), writer.at().0.cycle);
-        ring.budget = LEAST_BUDGET.max(frames / 2);
+        ring.budget = LEAST_BUDGET.max(frames.min(ring.send_budget) / 2);
         let most = if planted::is(Bug::BudgetIgnored) { u32::MAX } else { ring.send_budget };
         let mut sent = 0;
         let (last, cursors) = ring.frames_mut(region.map().record_of(cycle));
@@ -250,7 +250,8 @@ impl Primary {
         cursors[data.index as usize] = cursor;
         ring.mark(now, sender.sequence());
         self.rest = (left > 0).then_some((data, cursor));
-        self.bare = (left == 0).then_some(data);
+        // What left in portions has no parity: it would be as much again for one commit as all of them sent.
+        self.bare = (left == 0 && !open).then_some(data);
         region.count(Counter::FramesSent, sent.into());
         region.count(Counter::OpenCycles, open.into());
         Published { cut: Cut { epoch: self.epoch, cycle }, open, lines, frames, sent, left }

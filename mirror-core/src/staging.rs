@@ -214,17 +214,19 @@ impl Staging {
 
     /// What to ask for, what lies behind the last chunk heard before the rest. Mostly the lines of which something is known,
     /// because little of them will have changed; now and then the others, or those would wait for as long as cycles go missing.
-    pub(crate) fn want(&mut self) -> SweepWant {
+    /// At most `most` ranges.
+    pub(crate) fn want(&mut self, most: usize) -> SweepWant {
         let mut want = SweepWant::default();
+        let most = most.min(want.ranges.len());
         self.asked = self.asked.wrapping_add(1);
         let known = |word: usize| self.lacks[word] & !self.unknown[word];
         let unknown = |word: usize| self.lacks[word] & self.unknown[word];
         let any = |of: &dyn Fn(usize) -> u64| (0..self.lacks.len()).any(|word| of(word) != 0);
         if any(&known) && !(self.asked.is_multiple_of(4) && any(&unknown)) {
             want.since = self.since;
-            list(&mut want.ranges, self.lines, self.cursor as usize, known);
+            list(&mut want.ranges[..most], self.lines, self.cursor as usize, known);
         } else if self.lacking > 0 {
-            list(&mut want.ranges, self.lines, self.cursor as usize, unknown);
+            list(&mut want.ranges[..most], self.lines, self.cursor as usize, unknown);
         }
         want
     }

@@ -12,11 +12,8 @@ use crate::line::LINE;
 use crate::planted::{self, Bug};
 use crate::region::Counter;
 use crate::takeover::MAX_MEMBERS;
-use crate::wire::{FrameKind, Header, Sender, SweepHeader, SweepWant, SweepWriter};
+use crate::wire::{FrameKind, Header, MOST_LINES, Sender, SweepHeader, SweepWant, SweepWriter};
 use crate::{Cut, Epoch, FrameSink, Region};
-
-/// Most lines that one chunk covers: bounds the search for changed ones.
-const SEARCH: u64 = 1 << 16;
 
 /// Who lacks what, and where the sweep stands.
 #[derive(Clone, Debug)]
@@ -113,7 +110,7 @@ pub(crate) fn write_chunk(
     let known = since + u64::from(planted::is(Bug::ServesTooLittle) && kind == FrameKind::Refill);
     let mut line = first;
     // On beyond what is wanted here, while there is room: the next part that is may be near.
-    while line < lines.min(first + SEARCH) {
+    while line < lines.min(first + u64::from(MOST_LINES)) {
         let at = line as usize;
         if region.stamp(at) > known && !writer.push(at as u32, &region.image()[at * LINE..][..LINE]) {
             break;

@@ -207,7 +207,7 @@ impl Region {
         if redone {
             let fill = Fill { runs: runs as usize, lines: lines as usize };
             let at = self.map.record_of(header.cuts[(open % 2) as usize].load().cut.cycle);
-            let whole = runs == WHOLE;
+            let whole = [runs, lines] == [WHOLE, WHOLE];
             if open != done.wrapping_add(1) || !(whole || self.record_is_sound(at, fill)) {
                 return Err(AttachError::Damaged { open, done, lines });
             }

@@ -162,6 +162,111 @@ fn a_standby_that_dies_after_any_store_leaves_a_committed_cut() {
     crash_everywhere(apply);
 }
 
+/// A standby that is filled: lines into the live memory, by one order and then by another, until all of it is sealed.
+fn fill(region: &mut Region, cycle: u64) {
+    let mut next = region.image().to_vec();
+    step(&mut next, cycle);
+    for line in (0..next.len() / LINE).rev() {
+        region.stage(line, &[cycle as u8; LINE]);
+    }
+    for (line, bytes) in next.chunks_exact(LINE).enumerate() {
+        region.stage(line, bytes);
+    }
+    region.seal_live(&info(cycle));
+    region.settle(false);
+}
+
+#[test]
+fn a_standby_that_dies_while_it_is_filled_leaves_a_committed_cut() {
+    crash_everywhere(fill);
+}
+
+#[test]
+fn one_that_is_filled_between_cycles_that_it_applies_does_too() {
+    crash_everywhere(
+        |region, cycle| if cycle.is_multiple_of(2) { fill(region, cycle) } else { apply(region, cycle) },
+    );
+    crash_everywhere(
+        |region, cycle| if cycle.is_multiple_of(2) { apply(region, cycle) } else { fill(region, cycle) },
+    );
+}
+
+#[test]
+fn a_recovery_of_a_filled_standby_that_dies_itself_is_recovered_from() {
+    let history = history(2);
+    for stores in (0..).step_by(if cfg!(miri) { 7 } else { 1 }) {
+        let mut memory = Memory::new(STATE);
+        let (mut region, _) = memory.attach();
+        apply(&mut region, 1);
+        region.live_mut().copy_from_slice(&history[2]);
+        region.seal_live(&info(2));
+        crash::after(Some(stores));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let _ = memory.attach();
+        }));
+        crash::after(None);
+        let (region, found) = memory.attach();
+        assert!(matches!(found, Found::Cut { returned: 0, .. }), "store {stores}: {found:?}");
+        assert_eq!((region.cut().cycle, &region.image()[..STATE]), (2, &history[2][..]), "store {stores}");
+        assert!((0..region.map().lines).all(|line| region.stamp(line) == 2));
+        if result.is_ok() {
+            assert!(stores > 5);
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_seal_of_which_half_says_that_the_live_memory_is_whole_is_refused() {
+    for damage in 0..2 {
+        let mut memory = Memory::new(STATE);
+        let (mut region, _) = memory.attach();
+        step(region.live_mut(), 1);
+        region.capture(&mut Diff::portable(), 1);
+        region.seal(&info(1));
+        region.live_mut().fill(7);
+        region.header().record.0[damage].store(WHOLE, Relaxed);
+        let found = memory.attach_as(&who()).map(|(_, found)| found);
+        assert!(matches!(found, Err(AttachError::Damaged { open: 1, done: 0, .. })), "{found:?}");
+    }
+}
+
+#[test]
+fn a_reader_follows_one_that_is_filled_from_before_the_seal_to_after_the_move() {
+    let history = history(4);
+    for stores in (0..).step_by(if cfg!(miri) { 7 } else { 1 }) {
+        let mut memory = Memory::new(STATE);
+        let (mut region, _) = memory.attach();
+        // SAFETY: the memory outlives both; the region writes only what the reader reads as atomics.
+        let mut reader = unsafe { Reader::attach(region.base, memory.map.total) }.unwrap();
+        apply(&mut region, 1);
+        assert_eq!(reader.read().unwrap(), (info(1), &history[1][..]));
+        crash::after(Some(stores));
+        let result = catch_unwind(AssertUnwindSafe(|| fill(&mut region, 2)));
+        crash::after(None);
+        match reader.read() {
+            Ok((read, bytes)) => {
+                assert_eq!(
+                    (read, bytes),
+                    (info(read.cut.cycle), &history[read.cut.cycle as usize][..]),
+                    "{stores}"
+                );
+            }
+            Err(e) => assert_eq!(e, ReadError::Unfinished),
+        }
+        let (mut region, _) = memory.attach();
+        if region.cut().cycle < 2 {
+            fill(&mut region, 2);
+        }
+        assert_eq!(reader.read().unwrap(), (info(2), &history[2][..]), "store {stores}");
+        apply(&mut region, 3);
+        assert_eq!(reader.read().unwrap(), (info(3), &history[3][..]), "store {stores}");
+        if result.is_ok() {
+            break;
+        }
+    }
+}
+
 #[test]
 fn a_recovery_that_dies_itself_is_recovered_from() {
     let history = history(2);

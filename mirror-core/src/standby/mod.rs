@@ -533,9 +533,9 @@ impl Standby {
         CutInfo { cut: Cut { epoch: self.epoch, cycle }, base: self.base, plant, at }
     }
 
-    /// Parts of the region to ask for.
+    /// Parts of the region to ask for, at most `most` of them.
     #[must_use]
-    pub fn sweep_wanted(&mut self) -> SweepWant {
-        self.staging.want()
+    pub fn sweep_wanted(&mut self, most: usize) -> SweepWant {
+        self.staging.want(most)
     }
 }

@@ -249,10 +249,8 @@ impl Member {
             self.service.told(rank, status.state == SyncState::Hot, now);
         }
         let (Some(_), Some(rank)) = (&self.primary, rank) else { return };
-        if status.wants[0].cycle != 0 {
-            let hot = status.state == SyncState::Hot;
-            self.asked[rank] = Asked { seen: status.seen, hot, wants: status.wants };
-        }
+        let hot = status.state == SyncState::Hot;
+        self.asked[rank] = Asked { seen: status.seen, hot, wants: status.wants };
         self.sweep.hear(rank, status.seen, &status.sweep);
         region.count(Counter::Asked, u64::from(status.wants[0].cycle != 0 || status.sweep.any()));
     }
@@ -279,8 +277,11 @@ impl Member {
                 }
             }
         }
-        for asked in asked {
-            asked.wants[0].cycle = 0;
+        // What the budget did not last for comes first when the next cycle has left: the sweep may have had it all.
+        if *ring.budget() > 0 {
+            for asked in asked {
+                asked.wants[0].cycle = 0;
+            }
         }
         ring.mark(now, sender.sequence());
         let left = *ring.budget() + kept;
@@ -515,6 +516,8 @@ impl Member {
         let swept = follows && self.standby.lacking() > 0;
         let every = match self.met {
             false => silence,
+            // Whom nothing is heard of is not pressed: it would be for as long as nobody may lead.
+            true if now.saturating_sub(self.heard_at) >= silence => status_every,
             true if holes => pause,
             true if lacks => period / 2,
             true if swept => period,
@@ -537,7 +540,7 @@ impl Member {
             seen: self.standby.seen(),
             wants: if lacks { self.standby.wants(now, pause, overdue) } else { [Want::default(); MAX_WANTS] },
             sweep: match swept && !planted::is(Bug::NeverAsks) {
-                true => self.standby.sweep_wanted(),
+                true => self.standby.sweep_wanted(Status::ranges(frame.len())),
                 false => SweepWant::default(),
             },
         };

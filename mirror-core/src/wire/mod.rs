@@ -19,8 +19,8 @@ pub use runs::{
     scattered_lines,
 };
 pub use status::{Status, SyncState};
-pub use sweep::SweepHeader;
 pub(crate) use sweep::SweepWriter;
+pub use sweep::{MOST_LINES, SweepHeader};
 pub use wants::{MAX_RANGES, MAX_WANTS, SweepWant, Want, Wants};
 pub use wish::Wish;
 

@@ -88,6 +88,12 @@ pub struct Status {
 }
 
 impl Status {
+    /// How many ranges a frame of `frame_bytes` has room for.
+    #[must_use]
+    pub const fn ranges(frame_bytes: usize) -> usize {
+        (frame_bytes - LENGTH) / wants::RANGE
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Reject> {
         if bytes.len() < LENGTH {
             return Err(Reject::Truncated { got: bytes.len(), said: LENGTH });

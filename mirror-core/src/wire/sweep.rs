@@ -19,12 +19,15 @@ const AT_LINES: usize = BODY + 44;
 /// Where the runs begin.
 const RUNS: usize = BODY + 48;
 
+/// Most lines that one chunk covers: bounds the search for changed ones, and what a receiver does for one frame.
+pub const MOST_LINES: u32 = 1 << 16;
+
 /// The fields of a sweep frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SweepHeader {
     /// The cut that the reign began from.
     pub base: Cut,
-    /// The lines are as of this cycle of the reign, or of its base.
+    /// The lines are as of this cycle of the reign; greater than `base.cycle`.
     pub cycle: u64,
     /// Control time of that cycle, nanoseconds.
     pub plant: u64,
@@ -32,7 +35,7 @@ pub struct SweepHeader {
     pub since: u64,
     /// The first line of the range.
     pub first: u32,
-    /// How many lines the range has, at least 1.
+    /// How many lines the range has, 1 to [`MOST_LINES`].
     pub lines: u32,
 }
 
@@ -71,7 +74,7 @@ impl SweepHeader {
             return Err(field("since", sweep.since));
         }
         let (first, end) = (u64::from(sweep.first), u64::from(sweep.first) + u64::from(sweep.lines));
-        if sweep.lines == 0 || end > lines as u64 {
+        if !(1..=MOST_LINES).contains(&sweep.lines) || end > lines as u64 {
             return Err(field("lines", sweep.lines.into()));
         }
         let carried = check_runs(&bytes[RUNS..], first..end)?;

@@ -294,6 +294,13 @@ fn chunks_that_no_correct_member_sends_are_refused_by_field() {
     assert_eq!(field(120, &u32::MAX.to_le_bytes()), "lines");
     assert_eq!(field(124, &[0; 4]), "lines");
     assert_eq!(field(124, &[19]), "run", "a line outside of the range");
+    let mut frame = memory[..length].to_vec();
+    for (lines, taken) in [(MOST_LINES, true), (MOST_LINES + 1, false)] {
+        frame[124..128].copy_from_slice(&lines.to_le_bytes());
+        reseal(&mut frame);
+        let decoded = Frame::decode(&frame, 1 << 20);
+        assert_eq!(matches!(decoded, Ok(Frame::Sweep(..))), taken, "{lines}: {decoded:?}");
+    }
     assert_eq!(field(120, &[11]), "run", "a line outside of the range");
 }
 

@@ -64,7 +64,7 @@ pub(super) fn encode(wants: &Wants, bytes: &mut [u8]) {
 }
 
 /// Bytes of one range.
-const RANGE: usize = 8;
+pub(super) const RANGE: usize = 8;
 /// The most ranges of a status; a small frame carries fewer.
 pub const MAX_RANGES: usize = 64;
 

@@ -40,6 +40,12 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// How many ranges a frame of `frame_bytes` has room for.
+    #[must_use]
+    pub const fn ranges(frame_bytes: usize) -> usize {
+        (frame_bytes - LENGTH) / super::wants::RANGE
+    }
+
     /// Any body of the right length is a wish: what makes no sense is served to nobody.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Reject> {
         if bytes.len() < LENGTH {

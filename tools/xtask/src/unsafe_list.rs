@@ -10,6 +10,7 @@ pub(crate) const ALLOWED: &[(&str, &str)] = &[
     ("mirror-core/src/region/reader.rs", "reads a mapping that another process owns"),
     ("mirror-core/src/region/tests.rs", "gives memory to regions and readers"),
     ("mirror-core/src/track/diff.rs", "calls code for instructions that the machine has"),
+    ("mirror-core/tests/adversary.rs", "gives memory to regions"),
     ("mirror-core/tests/members.rs", "gives memory to regions"),
     ("mirror-core/tests/observers.rs", "gives memory to regions"),
     ("bench/src/bare.rs", "the bare sockets that the product is compared with"),

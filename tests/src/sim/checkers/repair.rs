@@ -28,7 +28,7 @@ impl Repair {
     /// # Errors
     /// More than its lines need, or than the budget.
     pub fn sent(&mut self, done: &Published, (own, frames): (u64, u64), budget: u64) -> Check {
-        let again = 16.max(u64::from(done.frames) / 2);
+        let again = 16.max(u64::from(done.frames).min(budget) / 2);
         match self.0.iter_mut().find(|(e, _)| *e == done.cut.epoch) {
             Some((_, left)) => *left = again,
             None => self.0.push((done.cut.epoch, again)),
