@@ -48,6 +48,13 @@ impl Group {
         Look::open(self.place(node)).unwrap().counter(counter)
     }
 
+    /// Every counter of a node that is not 0, for messages.
+    fn counts(&self, node: u8) -> String {
+        let counts = Counter::ALL.iter().map(|&counter| (counter.name(), self.counter(node, counter)));
+        let counts = counts.filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}"));
+        counts.collect::<Vec<_>>().join(", ")
+    }
+
     /// The last cut that a dead node committed or applied.
     fn left_by(&self, node: u8) -> Cut {
         left_behind::<Small, _>(self.place(node), &self.name, node, |region, _| {
@@ -188,7 +195,7 @@ fn a_cycle_that_a_stop_held_back_may_not_act_and_is_not_taken() {
     // The second may hear them a moment after the first hears that it is fenced.
     let end = Instant::now() + PATIENCE;
     while group.counter(2, Counter::StaleEpoch) == 0 {
-        assert!(Instant::now() < end, "its frames were never heard and refused");
+        assert!(Instant::now() < end, "its frames were never refused: {}", group.counts(2));
         std::thread::sleep(Duration::from_millis(1));
     }
     assert!(group.counter(1, Counter::Stalls) >= 1);
