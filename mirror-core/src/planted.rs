@@ -111,8 +111,6 @@ bugs! {
     OlderReignFollowed,
     /// O2: what an observer gives up counts as held up to where it goes on.
     GivenUpForgotten,
-    /// O2: what was filled as of a later cycle than it goes on from is exposed with an earlier one.
-    HighForgotten,
     /// A standby sends observers less than has changed since they knew.
     ServesTooLittle,
     /// Nobody serves observers.

@@ -101,7 +101,7 @@ impl Staging {
         // Of some lines more may be known than merging from `start` on will tell for a while.
         let high = self.high;
         self.empty(start);
-        self.high = if planted::is(Bug::HighForgotten) { 0 } else { high };
+        self.high = high;
     }
 
     /// These lines are lacked and nothing is known of them. All others are right as of `floor`, if nothing was lacked.
@@ -290,7 +290,67 @@ fn run_from(mut at: usize, end: usize, word: impl Fn(usize) -> u64) -> Option<(u
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use crate::region::tests::Memory;
+    use crate::wire::{Frame, Ids, Sender, SweepWriter};
+    use crate::{Cut, Epoch};
+    use std::vec;
+    use std::vec::Vec;
+
+    const LINES: u32 = 8;
+
+    /// A chunk over `range` as of `cycle` that carries `lines`, each filled with that cycle's number.
+    fn take(staging: &mut Staging, region: &mut Region, cycle: u64, range: Run, lines: &[u32]) -> usize {
+        let (base, epoch) = (Cut { epoch: Epoch::new(1, 1, 1), cycle: 1 }, Epoch::new(2, 1, 1));
+        let sweep = SweepHeader { base, cycle, plant: 0, since: 2, first: range.start, lines: range.count };
+        let mut frame = vec![0; 1472];
+        let mut writer = SweepWriter::new(&mut frame);
+        assert!(lines.iter().all(|&line| writer.push(line, &[cycle as u8; LINE])));
+        let header = Sender::new(Ids { group: 1, layout: 1, node: 1 }).header(epoch, 0);
+        let length = writer.finish(crate::wire::FrameKind::Sweep, &header, &sweep);
+        let Ok(Frame::Sweep(_, sweep, runs)) = Frame::decode(&frame[..length], LINES as usize) else {
+            panic!("a chunk is decoded")
+        };
+        staging.chunk(region, &sweep, runs)
+    }
+
+    /// What is staged, one number a line.
+    fn staged(region: &Region) -> Vec<u8> {
+        region.live().chunks(LINE).map(|line| line[0]).collect()
+    }
+
+    #[test]
+    fn what_was_filled_as_of_a_later_cycle_keeps_the_whole_waiting_for_it() {
+        let mut memory = Memory::new(LINES as usize * LINE);
+        let (mut region, _) = memory.attach();
+        let all = Run { start: 0, count: LINES };
+        let mut staging = Staging::new(LINES as usize);
+        staging.lack_all(10, |_| 5);
+        assert_eq!(take(&mut staging, &mut region, 20, Run { start: 0, count: 2 }, &[0, 1]), 2);
+        // A hole: nothing is filled any more, but the two lines still stand as of cycle 20.
+        staging.restart(12, 11);
+        assert_eq!(take(&mut staging, &mut region, 15, all, &[2]), 8);
+        assert_eq!((staging.lacking(), staging.is_whole(15), staging.is_whole(19)), (0, false, false));
+        assert!(staging.is_whole(20));
+        assert_eq!(staged(&region), [20, 20, 15, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn chunks_of_before_the_window_and_for_those_who_know_too_little_fill_nothing() {
+        let mut memory = Memory::new(LINES as usize * LINE);
+        let (mut region, _) = memory.attach();
+        let all = Run { start: 0, count: LINES };
+        let mut staging = Staging::new(LINES as usize);
+        // Of the first line it is known as of cycle 1, of the others nothing: since 2 tells neither anything.
+        staging.lack_all(10, |line| u64::from(line == 0));
+        assert_eq!(take(&mut staging, &mut region, 9, all, &[0, 1, 2, 3, 4, 5, 6, 7]), 0);
+        assert_eq!(take(&mut staging, &mut region, 10, all, &[3]), 1);
+        assert_eq!((staging.lacking(), staging.is_whole(10)), (7, false));
+        // What is filled stays as it is, whatever comes late.
+        assert_eq!(take(&mut staging, &mut region, 11, Run { start: 3, count: 1 }, &[3]), 0);
+        assert_eq!(staged(&region), [0, 0, 0, 10, 0, 0, 0, 0]);
+    }
 
     #[test]
     fn runs_of_bits_are_listed_from_the_split_on() {
