@@ -152,10 +152,6 @@ impl Ring {
     pub(crate) fn budget(&mut self) -> &mut u32 {
         &mut self.budget
     }
-
-    fn last_mut(&mut self, record: usize) -> &mut [u64] {
-        &mut self.last[record * self.frames..][..self.frames]
-    }
 }
 
 impl Primary {
@@ -225,7 +221,7 @@ impl Primary {
                 let record = region.map().record_of(cut.cycle);
                 let (data, _) = writer.at();
                 ring.sent[record] = Sent { epoch: self.epoch, data: Some(data), own };
-                ring.last_mut(record)[..data.count as usize].fill(u64::MAX); // on its way
+                ring.frames_mut(record).0[..data.count as usize].fill(u64::MAX); // on its way
                 writer
             }
         };

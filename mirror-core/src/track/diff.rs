@@ -16,6 +16,8 @@ const BLOCK: usize = 64;
 const BLOCK_BYTES: usize = BLOCK * LINE;
 
 type Block = [u8; BLOCK_BYTES];
+/// # Safety
+/// The processor has the instructions that the function was made for.
 type CompareFn = unsafe fn(&Block, &Block) -> u64;
 
 /// The tracker that compares.

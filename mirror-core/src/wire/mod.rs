@@ -5,6 +5,7 @@
 
 mod glance;
 mod header;
+mod moment;
 mod runs;
 mod status;
 mod sweep;

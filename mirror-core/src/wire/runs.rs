@@ -5,15 +5,12 @@
 //! heartbeat. Sweep frames carry their lines in the same way.
 
 use super::header::BODY;
+use super::moment::{self, Moment};
 use super::{FrameKind, Header, Reject, put_u32, put_u64, u32_at, u64_at};
 use crate::line::{self, LINE, Run};
-use crate::{Cut, Epoch, parity};
+use crate::{Cut, parity};
 
-const AT_BASE_EPOCH: usize = BODY;
-const AT_BASE_CYCLE: usize = BODY + 8;
-const AT_CYCLE: usize = BODY + 16;
-const AT_PLANT: usize = BODY + 24;
-const AT_INDEX: usize = BODY + 32;
+const AT_INDEX: usize = moment::END;
 const AT_COUNT: usize = BODY + 36;
 const AT_DIGEST: usize = BODY + 40;
 const AT_SINCE: usize = BODY + 48;
@@ -25,9 +22,6 @@ const RUNS: usize = BODY + 72;
 pub(super) const RUN_HEADER: usize = 8;
 
 const _: () = assert!(RUNS == 152);
-
-/// Cycles and control times stay below this, so that nothing that is added to one wraps: 292 years in nanoseconds.
-pub(super) const MOST: u64 = 1 << 63;
 
 /// The fields of a data frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,10 +148,11 @@ impl DataHeader {
         if bytes.len() < RUNS {
             return Err(Reject::Truncated { got: bytes.len(), said: RUNS });
         }
+        let Moment { base, cycle, plant } = Moment::decode(header, flags, bytes)?;
         let data = Self {
-            base: Cut { epoch: Epoch(u64_at(bytes, AT_BASE_EPOCH)), cycle: u64_at(bytes, AT_BASE_CYCLE) },
-            cycle: u64_at(bytes, AT_CYCLE),
-            plant: u64_at(bytes, AT_PLANT),
+            base,
+            cycle,
+            plant,
             index: u32_at(bytes, AT_INDEX),
             count: u32_at(bytes, AT_COUNT),
             since: u64_at(bytes, AT_SINCE),
@@ -168,21 +163,9 @@ impl DataHeader {
                 digest: u64_at(bytes, AT_SLICE_DIGEST),
             },
         };
-        if flags != 0 {
-            return Err(field("flags", flags as u64));
-        }
-        if header.epoch <= data.base.epoch {
-            return Err(field("epoch", header.epoch.0));
-        }
         // A reign's frames come from the node that began it.
         if header.epoch.node() != header.ids.node {
             return Err(field("epoch", header.epoch.0));
-        }
-        if data.cycle <= data.base.cycle || data.cycle >= MOST {
-            return Err(field("cycle", data.cycle));
-        }
-        if data.plant >= MOST {
-            return Err(field("plant time", data.plant));
         }
         if data.since < data.base.cycle || data.since >= data.cycle {
             return Err(field("since", data.since));
@@ -198,10 +181,8 @@ impl DataHeader {
     }
 
     fn encode_fields(&self, head: &mut [u8]) {
-        put_u64(head, AT_BASE_EPOCH, self.base.epoch.0);
-        put_u64(head, AT_BASE_CYCLE, self.base.cycle);
-        put_u64(head, AT_CYCLE, self.cycle);
-        put_u64(head, AT_PLANT, self.plant);
+        let Self { base, cycle, plant, .. } = *self;
+        Moment { base, cycle, plant }.encode(head);
         put_u32(head, AT_INDEX, self.index);
         put_u32(head, AT_COUNT, self.count);
         put_u64(head, AT_DIGEST, self.digest);

@@ -4,16 +4,13 @@
 //! range have not changed since then. With `since` 0 the others were never written: they are zero.
 
 use super::header::BODY;
-use super::runs::{MOST, RUN_HEADER, Runs, check_runs};
+use super::moment::{self, Moment};
+use super::runs::{RUN_HEADER, Runs, check_runs};
 use super::{FrameKind, Header, Reject, put_u32, put_u64, u32_at, u64_at};
+use crate::Cut;
 use crate::line::{self, LINE};
-use crate::{Cut, Epoch};
 
-const AT_BASE_EPOCH: usize = BODY;
-const AT_BASE_CYCLE: usize = BODY + 8;
-const AT_CYCLE: usize = BODY + 16;
-const AT_PLANT: usize = BODY + 24;
-const AT_SINCE: usize = BODY + 32;
+const AT_SINCE: usize = moment::END;
 const AT_FIRST: usize = BODY + 40;
 const AT_LINES: usize = BODY + 44;
 /// Where the runs begin.
@@ -50,26 +47,15 @@ impl SweepHeader {
         if bytes.len() < RUNS {
             return Err(Reject::Truncated { got: bytes.len(), said: RUNS });
         }
+        let Moment { base, cycle, plant } = Moment::decode(header, flags, bytes)?;
         let sweep = Self {
-            base: Cut { epoch: Epoch(u64_at(bytes, AT_BASE_EPOCH)), cycle: u64_at(bytes, AT_BASE_CYCLE) },
-            cycle: u64_at(bytes, AT_CYCLE),
-            plant: u64_at(bytes, AT_PLANT),
+            base,
+            cycle,
+            plant,
             since: u64_at(bytes, AT_SINCE),
             first: u32_at(bytes, AT_FIRST),
             lines: u32_at(bytes, AT_LINES),
         };
-        if flags != 0 {
-            return Err(field("flags", flags as u64));
-        }
-        if header.epoch <= sweep.base.epoch {
-            return Err(field("epoch", header.epoch.0));
-        }
-        if sweep.cycle <= sweep.base.cycle || sweep.cycle >= MOST {
-            return Err(field("cycle", sweep.cycle));
-        }
-        if sweep.plant >= MOST {
-            return Err(field("plant time", sweep.plant));
-        }
         if sweep.since > sweep.cycle {
             return Err(field("since", sweep.since));
         }
@@ -118,10 +104,8 @@ impl<'a> SweepWriter<'a> {
     /// Writes the header around the lines, and gives the frame's length. `kind`: sweep or refill.
     pub(crate) fn finish(self, kind: FrameKind, header: &Header, sweep: &SweepHeader) -> usize {
         let Self { frame, used, .. } = self;
-        put_u64(frame, AT_BASE_EPOCH, sweep.base.epoch.0);
-        put_u64(frame, AT_BASE_CYCLE, sweep.base.cycle);
-        put_u64(frame, AT_CYCLE, sweep.cycle);
-        put_u64(frame, AT_PLANT, sweep.plant);
+        let SweepHeader { base, cycle, plant, .. } = *sweep;
+        Moment { base, cycle, plant }.encode(frame);
         put_u64(frame, AT_SINCE, sweep.since);
         put_u32(frame, AT_FIRST, sweep.first);
         put_u32(frame, AT_LINES, sweep.lines);
